@@ -1,0 +1,1 @@
+"""xinyidai (信易贷): a financing platform for small firms. Start reading at docs/architecture.md, then app.py."""

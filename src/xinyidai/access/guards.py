@@ -1,0 +1,62 @@
+"""Route guards: every route says who may call it; app.py refuses to start with one that does not."""
+
+from collections.abc import Callable
+from typing import Final
+
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.handlers.base import BaseRouteHandler
+
+from xinyidai.access.rules import (
+    OrganisationKind,
+    PrincipalKind,
+    Role,
+    Viewer,
+    requires_kind,
+    requires_role,
+    requires_scope,
+)
+from xinyidai.foundation.errors import Refusal
+
+Connection = ASGIConnection[BaseRouteHandler, object, object, State]
+Guard = Callable[[Connection, BaseRouteHandler], None]
+
+IS_GUARD: Final = "says_who_may_call"
+PEOPLE_ONLY: Final = "people-only"
+"""A scope that no key is ever given."""
+
+
+class SignInNeeded(Refusal):
+    """Nobody is signed in and no valid key was presented."""
+
+    code = "sign_in_needed"
+    status = 401
+    title_zh = "请先登录，或提供有效的接口密钥"
+    title_en = "Sign in, or present a valid API key"
+
+
+def viewer_of(connection: Connection) -> Viewer:
+    """Return who is asking; refuse with `SignInNeeded` when nobody is."""
+    viewer = connection.scope.get("user")
+    if not isinstance(viewer, Viewer):
+        raise SignInNeeded
+    return viewer
+
+
+def requires(*kinds: OrganisationKind, roles: tuple[Role, ...] = (), scope: str | None = None) -> Guard:
+    """Return a guard: signed in, acting for one of the kinds (any, when none is named), with one of the roles.
+
+    A machine client is held by `scope` instead of roles; without a scope the route is for people only.
+    """
+
+    def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        viewer = viewer_of(connection)
+        if kinds:
+            requires_kind(viewer, *kinds)
+        if viewer.principal_kind is PrincipalKind.CLIENT:
+            requires_scope(viewer, scope or PEOPLE_ONLY)
+        elif roles:
+            requires_role(viewer, *roles)
+
+    setattr(guard, IS_GUARD, True)
+    return guard

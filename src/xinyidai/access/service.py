@@ -1,0 +1,42 @@
+"""Telling the database who is asking, for the rest of the transaction."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.rules import Viewer
+
+_SET = text(
+    "SELECT set_config('app.organisation_id', :organisation_id, true), set_config('app.business_at', :now, true),"
+    " set_config('app.scope', :scope, true)"
+)
+
+
+async def act_as(session: AsyncSession, viewer: Viewer, *, now: datetime) -> None:
+    """Limit the rest of the transaction to the rows of the viewer's organisation."""
+    await session.execute(
+        _SET, {"organisation_id": str(viewer.organisation_id), "now": now.isoformat(), "scope": "viewer"}
+    )
+
+
+async def act_as_platform(session: AsyncSession, *, now: datetime) -> None:
+    """Let the rest of the transaction see every party's rows: tasks, jobs and commands of the platform itself."""
+    await session.execute(_SET, {"organisation_id": "", "now": now.isoformat(), "scope": "platform"})
+
+
+@asynccontextmanager
+async def platform_scope(session: AsyncSession) -> AsyncGenerator[None]:
+    """Widen the scope for one step of a viewer's act that touches rows of others, and narrow it again.
+
+    For example accepting an offer reserves capacity on a line that belongs to bank and fund. The caller has checked
+    the viewer's right to the act before.
+    """
+    await session.flush()
+    before = (await session.execute(text("SELECT current_setting('app.scope', true)"))).scalar_one() or "viewer"
+    await session.execute(text("SELECT set_config('app.scope', 'platform', true)"))
+    yield
+    await session.flush()
+    await session.execute(text("SELECT set_config('app.scope', :scope, true)"), {"scope": before})

@@ -1,0 +1,151 @@
+"""The web application: who is asking, one transaction a request, one place that turns refusals into answers."""
+
+from collections.abc import AsyncGenerator, Callable
+from datetime import datetime
+from importlib import import_module
+
+from litestar import Litestar, Request, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.middleware.rate_limit import RateLimitConfig
+from litestar.middleware.session.server_side import ServerSideSessionConfig
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.stores.base import Store
+from litestar.stores.memory import MemoryStore
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.guards import IS_GUARD, viewer_of
+from xinyidai.access.rules import Viewer
+from xinyidai.access.service import act_as
+from xinyidai.app.answering import error_map, problem_responses
+from xinyidai.app.authentication import SESSION_COOKIE, Authentication, account_key
+from xinyidai.app.health import health_router
+from xinyidai.app.reference import reference_router
+from xinyidai.foundation.clock import BusinessClock, WallClock
+from xinyidai.foundation.database import Sessions, in_transaction
+from xinyidai.foundation.settings import Settings
+
+ROOMS_WITH_DOORS = (
+    "audit",
+    "decisions",
+    "ledger",
+    "parties",
+    "partners",
+    "catalogue",
+    "consents",
+    "agreements",
+    "sources",
+    "profiles",
+    "scoring",
+    "products",
+    "demands",
+    "matching",
+    "loans",
+    "risk_sharing",
+    "reporting",
+)
+MAX_BODY_BYTES = 1 << 20
+SESSION_SECONDS = 8 * 3600
+
+
+def create_app(
+    settings: Settings,
+    sessions: Sessions,
+    *,
+    clock: BusinessClock | None = None,
+    make_store: Callable[[str], Store] | None = None,
+) -> Litestar:
+    """Build the application on the app role's sessions.
+
+    `make_store` gives the shared store for sign-ins and allowances by name; without it they live in this process,
+    which loses sign-ins between two web processes.
+
+    Raises
+    ------
+    RuntimeError
+        A route does not say who may call it.
+    """
+    api = Router(
+        path="/api/v1",
+        route_handlers=[import_module(f"xinyidai.{room}.routes").router for room in ROOMS_WITH_DOORS],
+        responses=problem_responses(),
+        security=[{"apiKey": []}, {"session": []}],
+    )
+    app = Litestar(
+        route_handlers=[api, health_router, reference_router],
+        dependencies={
+            "session": Provide(_session_of_request),
+            "viewer": Provide(_viewer_of_request, sync_to_thread=False),
+            "now": Provide(_now_of_request, sync_to_thread=False),
+        },
+        middleware=[
+            ServerSideSessionConfig(
+                key=SESSION_COOKIE, max_age=SESSION_SECONDS, secure=not settings.sandbox, samesite="lax"
+            ).middleware,
+            RateLimitConfig(
+                rate_limit=("minute", settings.requests_per_minute),
+                identifier_for_request=account_key,
+                exclude=["^/health"],
+            ).middleware,
+            Authentication(),
+        ],
+        exception_handlers=error_map(),
+        openapi_config=_openapi(),
+        stores=make_store or (lambda _name: MemoryStore()),  # type: ignore[arg-type]
+        request_max_body_size=MAX_BODY_BYTES,
+        state=State({"settings": settings, "sessions": sessions, "clock": clock or WallClock()}),
+    )
+    _demand_guards(app)
+    return app
+
+
+async def _session_of_request(request: Request[object, object, State]) -> AsyncGenerator[AsyncSession]:
+    """Open the request's one transaction, limited to the viewer's rows; commit before the answer leaves."""
+    state = request.app.state
+    async with in_transaction(state.sessions) as session:
+        viewer = request.scope.get("user")
+        if isinstance(viewer, Viewer):
+            await act_as(session, viewer, now=state.clock.now())
+        yield session
+
+
+def _viewer_of_request(request: Request[object, object, State]) -> Viewer:
+    return viewer_of(request)  # type: ignore[arg-type]
+
+
+def _now_of_request(request: Request[object, object, State]) -> datetime:
+    now: datetime = request.app.state.clock.now()
+    return now
+
+
+def _demand_guards(app: Litestar) -> None:
+    """Refuse to start with a route that neither is public nor says who may call it: forgetting must not open a door."""
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", []):
+            if not isinstance(handler, HTTPRouteHandler) or handler.opt.get("public") or not handler.include_in_schema:
+                continue
+            if not any(getattr(guard, IS_GUARD, False) for guard in handler.resolve_guards()):
+                raise RuntimeError(f"{handler.handler_name} does not say who may call it")
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="xinyidai 信易贷",
+        version="1",
+        description=(
+            "Financing for small firms: consent, data, profile, score, demand, matching, offers, loans, risk sharing. "
+            "Amounts are integer fen, rates integer basis points, shares parts per million. Errors are RFC 9457 "
+            "documents with a stable `code`. Lists are paged by cursor, at most 200 rows."
+        ),
+        path="/openapi",
+        render_plugins=[],
+        use_handler_docstrings=True,
+        components=Components(
+            security_schemes={
+                "apiKey": SecurityScheme(type="http", scheme="bearer", description="An API client's key, `xyd_...`"),
+                "session": SecurityScheme(type="apiKey", name=SESSION_COOKIE, security_scheme_in="cookie"),
+            }
+        ),
+    )

@@ -1,0 +1,145 @@
+"""What `doctor` looks at, each with a sentence that says what to do."""
+
+import ctypes.util
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from xinyidai.app.health import newest_revision
+from xinyidai.cli.surroundings import Connected, home
+from xinyidai.foundation.database import Sessions, in_transaction
+
+ENOUGH_DISK_BYTES = 2 << 30
+LONGEST_WAIT_SECONDS = 300
+SHORTEST_SECRET = 32
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    is_ok: bool
+    says: str
+
+
+async def diagnose(connected: Connected, *, production: bool, is_embedded: bool) -> list[Check]:
+    """Run every check; none stops the others."""
+    checks = [_python(), _libgomp(), _disk()]
+    checks.append(await _revision(connected.worker))
+    checks.extend(
+        [await _role(name, sessions) for name, sessions in (("app", connected.app), ("worker", connected.worker))]
+    )
+    checks.append(await _outbox(connected.worker))
+    checks.append(await _jobs(connected.worker))
+    checks.append(await _broker(connected))
+    if production:
+        checks.extend(_production(connected, is_embedded=is_embedded))
+    return checks
+
+
+def _python() -> Check:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    return Check("python", sys.version_info >= (3, 11), f"{version}; 3.11 or newer is needed")
+
+
+def _libgomp() -> Check:
+    found = ctypes.util.find_library("gomp")
+    return Check("libgomp", found is not None, found or "missing: install libgomp1 (Debian), libgomp (RPM, Alpine)")
+
+
+def _disk() -> Check:
+    folder = home()
+    free = shutil.disk_usage(folder if folder.exists() else os.getcwd()).free
+    return Check("disk", free > ENOUGH_DISK_BYTES, f"{free >> 20} MiB free; 2 GiB are wanted")
+
+
+async def _revision(sessions: Sessions) -> Check:
+    try:
+        async with in_transaction(sessions) as session:
+            current = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
+    except (SQLAlchemyError, OSError) as error:
+        return Check("revision", False, f"{type(error).__name__}: run `xinyidai migrate --bootstrap`")
+    newest = newest_revision()
+    return Check("revision", current == newest, f"at {current}, newest is {newest}; `xinyidai migrate` brings it there")
+
+
+async def _role(name: str, sessions: Sessions) -> Check:
+    question = text(
+        "SELECT rolsuper OR rolbypassrls OR rolcreaterole AS is_mighty,"
+        " EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = r.oid) AS owns"
+        " FROM pg_roles r WHERE rolname = current_user"
+    )
+    try:
+        async with in_transaction(sessions) as session:
+            found = (await session.execute(question)).one()
+    except (SQLAlchemyError, OSError) as error:
+        return Check(f"role {name}", False, f"cannot sign in: {type(error).__name__}")
+    is_ok = not (found.is_mighty or found.owns)
+    return Check(
+        f"role {name}", is_ok, "owns nothing, cannot pass row-level security" if is_ok else "has too many rights"
+    )
+
+
+async def _outbox(sessions: Sessions) -> Check:
+    question = text(
+        "SELECT count(*) FILTER (WHERE state = 'parked') AS parked,"
+        " coalesce(extract(epoch FROM clock_timestamp() - min(due_at) FILTER (WHERE state = 'waiting')), 0)::int AS age"
+        " FROM foundation.outbox_delivery"
+    )
+    try:
+        async with in_transaction(sessions) as session:
+            found = (await session.execute(question)).one()
+    except (SQLAlchemyError, OSError) as error:
+        return Check("outbox", False, type(error).__name__)
+    is_ok = found.parked == 0 and found.age < LONGEST_WAIT_SECONDS
+    return Check(
+        "outbox", is_ok, f"{found.parked} parked, the oldest waits {found.age} s; `xinyidai work` must be running"
+    )
+
+
+async def _jobs(sessions: Sessions) -> Check:
+    question = text("SELECT count(*) FROM foundation.job_due WHERE done_at IS NULL AND attempts >= 5")
+    try:
+        async with in_transaction(sessions) as session:
+            failed = (await session.execute(question)).scalar_one()
+    except (SQLAlchemyError, OSError) as error:
+        return Check("timetable", False, type(error).__name__)
+    return Check("timetable", failed == 0, f"{failed} job periods gave up")
+
+
+async def _broker(connected: Connected) -> Check:
+    if connected.settings.broker_url is None:
+        return Check("broker", False, "BROKER_URL is not set")
+    client = Redis.from_url(connected.settings.broker_url.get_secret_value(), socket_connect_timeout=2)
+    try:
+        await client.ping()
+    except (RedisError, OSError) as error:
+        return Check("broker", False, f"no answer: {type(error).__name__}")
+    finally:
+        await client.aclose()
+    return Check("broker", True, "answers")
+
+
+def _production(connected: Connected, *, is_embedded: bool) -> list[Check]:
+    known = connected.settings
+    urls = (known.app_database_url, known.worker_database_url, known.auditor_database_url)
+    secret_length = len(known.secret_key.get_secret_value())
+    return [
+        Check(
+            "database server",
+            not is_embedded,
+            "the embedded server is for demo, tests and development: set the roles' URLs"
+            if is_embedded
+            else "external",
+        ),
+        Check("sandbox", not known.sandbox, "SANDBOX must not be set" if known.sandbox else "off"),
+        Check("role URLs", all(urls), "each process needs its own URL" if not all(urls) else "each set"),
+        Check("secret key", secret_length >= SHORTEST_SECRET, f"{secret_length} characters; at least 32 are needed"),
+    ]

@@ -1,0 +1,81 @@
+"""serve, work, beat: the three processes of a running platform."""
+
+import os
+
+import click
+import uvicorn
+from litestar.stores.base import Store
+from litestar.stores.redis import RedisStore
+
+from xinyidai.app import create_app
+from xinyidai.cli.surroundings import Surroundings, require_free_port, say, surroundings
+from xinyidai.foundation.database import make_engine, make_sessions
+from xinyidai.foundation.settings import DatabaseRole
+from xinyidai.worker import celery, connect_broker, load_rooms
+
+HOST = "127.0.0.1"
+PORT = 8000
+
+
+@click.command()
+@click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
+@click.option("--port", default=PORT, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+def serve(host: str, port: int) -> None:
+    """Serve the JSON API under /api/v1 and its reference page under /api."""
+    require_free_port(host, port)
+    with surroundings(with_broker=True) as around:
+        serve_http(around, host=host, port=port)
+
+
+def serve_http(around: Surroundings, *, host: str, port: int) -> None:
+    """Serve until told to stop."""
+    broker_url = _broker_url(around)
+    load_rooms()
+    connect_broker(broker_url)
+    sessions = make_sessions(make_engine(around.settings.dsn(DatabaseRole.APP)))
+    stores = RedisStore.with_client(broker_url)
+
+    def make_store(name: str) -> Store:
+        return stores.with_namespace(name)
+
+    app = create_app(around.settings, sessions, clock=around.settings.clock(), make_store=make_store)
+    say(f"Serving on http://{host}:{port} (API reference: http://{host}:{port}/api). Ctrl-C ends it.")
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, date_header=False)
+
+
+@click.command()
+@click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
+def work(concurrency: int) -> None:
+    """Work on deliveries, sweeps and timetable jobs from the broker."""
+    with surroundings(with_broker=True) as around:
+        load_rooms()
+        connect_broker(_broker_url(around))
+        _run_celery(
+            ["worker", f"--concurrency={concurrency}", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
+        )
+
+
+@click.command()
+def beat() -> None:
+    """Tick every wall second: the timetable decides what is due."""
+    with surroundings(with_broker=True) as around:
+        connect_broker(_broker_url(around))
+        _run_celery(
+            [
+                "beat",
+                "--loglevel=WARNING",
+                f"--schedule={os.devnull}",
+                "--scheduler=celery.beat:Scheduler",
+                "--pidfile=",
+            ]
+        )
+
+
+def _broker_url(around: Surroundings) -> str:
+    if around.settings.broker_url is None:
+        raise click.ClickException("BROKER_URL is not set")
+    return around.settings.broker_url.get_secret_value()
+
+
+def _run_celery(arguments: list[str]) -> None:
+    celery.start(argv=arguments)

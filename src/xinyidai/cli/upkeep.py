@@ -1,0 +1,114 @@
+"""migrate, doctor, verify, replay, seal, psql: keeping a platform healthy and honest."""
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import click
+
+from xinyidai.app.health import newest_revision
+from xinyidai.cli.checking import Verified, seal_everything, verify_everything
+from xinyidai.cli.diagnosis import Check, diagnose
+from xinyidai.cli.surroundings import Connected, say, surroundings
+from xinyidai.decisions.replay import ReplayReport, replay_all
+from xinyidai.foundation.migrating import bootstrap
+from xinyidai.foundation.migrating import migrate as run_revisions
+from xinyidai.foundation.server_binaries import find_postgres
+from xinyidai.foundation.settings import DatabaseRole
+from xinyidai.worker import load_rooms
+
+SHOWN = 50
+
+
+@click.command()
+@click.option("--bootstrap", "with_roles", is_flag=True, help="First make the roles (needs an administrator's URL).")
+@click.option("--to", default="head", show_default=True, help="Revision to go to; an older one goes back.")
+def migrate(with_roles: bool, to: str) -> None:
+    """Bring the database to a revision, by default the newest."""
+    with surroundings(migrated=False) as around:
+        if with_roles or around.embedded is not None:
+            asyncio.run(bootstrap(around.settings))
+        asyncio.run(run_revisions(around.settings.dsn(DatabaseRole.MIGRATE), to=to))
+    click.echo(f"database at {to if to != 'head' else newest_revision()}")
+
+
+@click.command()
+@click.option("--production", is_flag=True, help="Also refuse what is fit for a demo only.")
+def doctor(production: bool) -> None:
+    """Look at the machine, the servers and the database; name what is wrong and what to do."""
+
+    async def act(connected: Connected) -> list[Check]:
+        return await diagnose(connected, production=production, is_embedded=around.embedded is not None)
+
+    with surroundings(with_broker=not production, migrated=False) as around:
+        checks = around.run(act)
+    for check in checks:
+        click.echo(f"{'ok  ' if check.is_ok else 'BAD '} {check.name}: {check.says}")
+    if not all(check.is_ok for check in checks):
+        sys.exit(1)
+
+
+@click.command()
+def seal() -> None:
+    """Seal now what the every-minute job would seal."""
+
+    async def act(connected: Connected) -> int:
+        return await seal_everything(connected.worker, now=connected.clock.now())
+
+    load_rooms()
+    with surroundings() as around:
+        click.echo(f"sealed {around.run(act)} rows")
+
+
+@click.command()
+def verify() -> None:
+    """Recompute every seal, fact and balance; name each row that is not as it was written. Exit 1 when one is found."""
+
+    async def act(connected: Connected) -> Verified:
+        return await verify_everything(connected.auditor)
+
+    load_rooms()
+    with surroundings() as around:
+        verified = around.run(act)
+    for state in verified.states:
+        click.echo(f"{state.stream}: {state.sealed} sealed, {state.unsealed} not sealed yet, {len(state.found)} wrong")
+    for one in verified.found[:SHOWN]:
+        click.echo(f"{one.finding}: {one.stream} {one.ref}")
+    for fault in verified.book_faults[:SHOWN]:
+        click.echo(f"books: {fault}")
+    click.echo("verified: nothing was altered" if verified.is_clean else "verified: ALTERED")
+    if not verified.is_clean:
+        sys.exit(1)
+
+
+@click.command()
+def replay() -> None:
+    """Make every decision again from its kept inputs, and from the facts while they live. Exit 1 on a difference."""
+
+    async def act(connected: Connected) -> ReplayReport:
+        return await replay_all(connected.worker, now=connected.clock.now())
+
+    load_rooms()
+    with surroundings() as around:
+        report = around.run(act)
+    click.echo(f"same {report.same}, different {report.different}, inputs lawfully purged {report.purged}")
+    for difference in report.differences[:SHOWN]:
+        click.echo(str(difference))
+    if report.different:
+        sys.exit(1)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(arguments: tuple[str, ...]) -> None:
+    """Open psql as the embedded server's superuser; ARGUMENTS go to psql, for example -c 'SELECT 1'."""
+    with surroundings() as around:
+        if around.embedded is None:
+            raise click.ClickException("psql is for the embedded server; use your own client with DATABASE_URL")
+        say(f"database {around.database}")
+        program = str(find_postgres().folder / "psql")
+        finished = subprocess.run(
+            [program, around.embedded.dsn(around.database), *arguments], check=False, env=os.environ
+        )
+    sys.exit(finished.returncode)

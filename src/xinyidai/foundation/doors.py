@@ -1,0 +1,36 @@
+"""What every HTTP door shares: the answer to a money call."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+from litestar import Request, Response
+from litestar.datastructures import State
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.foundation.canonical import Json
+from xinyidai.foundation.idempotency import check_key, once
+
+Out = TypeVar("Out", bound=BaseModel)
+
+KEY_HEADER = "Idempotency-Key"
+REPLAYED_HEADER = "Idempotency-Replayed"
+
+
+async def answer_once(
+    request: Request[object, object, State],
+    session: AsyncSession,
+    organisation_id: UUID,
+    body: Json,
+    act: Callable[[], Awaitable[Out]],
+) -> Response[Out]:
+    """Do a money call once per Idempotency-Key and answer 201; a repeat gets the kept answer, marked as replayed.
+
+    The key is bound to method, path and body, so one key cannot serve two calls.
+    """
+    key = check_key(request.headers.get(KEY_HEADER))
+    asked: Json = {"method": str(request.method), "path": request.url.path, "body": body}
+    answer = await once(session, organisation_id=organisation_id, key=key, request=asked, act=act)
+    headers = {REPLAYED_HEADER: "true"} if answer.is_replayed else {}
+    return Response(answer.body, status_code=201, headers=headers)  # type: ignore[arg-type]

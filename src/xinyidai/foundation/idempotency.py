@@ -1,0 +1,152 @@
+"""A money call carries a key: the same key with the same body is done once and answered the same way again.
+
+The answer is kept in the transaction that did the work, so an error keeps nothing and a retry starts afresh.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import LargeBinary, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel
+
+from xinyidai.foundation.canonical import Json, digest
+from xinyidai.foundation.clock import wall_now
+from xinyidai.foundation.database import type_of_json, type_of_moment
+from xinyidai.foundation.errors import Refusal
+
+MAX_KEY_LENGTH = 200
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+class IdempotencyKeyMissing(Refusal):
+    """A call that moves money came without a key."""
+
+    code = "idempotency_key_missing"
+    status = 400
+    title_zh = "涉及资金的请求必须带 Idempotency-Key 请求头"
+    title_en = "A call that moves money needs the header Idempotency-Key"
+
+
+class IdempotencyKeyRefused(Refusal):
+    """The key is longer than MAX_KEY_LENGTH or holds other than printable ASCII."""
+
+    code = "idempotency_key_refused"
+    status = 400
+    title_zh = "Idempotency-Key 必须是 1 至 {longest} 个可见 ASCII 字符"
+    title_en = "Idempotency-Key must be 1 to {longest} printable ASCII characters"
+
+
+class KeyReused(Refusal):
+    """The key was used before with another body."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    title_zh = "该 Idempotency-Key 已用于另一个请求"
+    title_en = "This Idempotency-Key was used for another request"
+
+
+class TwinInFlight(Refusal):
+    """The same call is being worked on at this moment; ask again in a second."""
+
+    code = "twin_in_flight"
+    status = 409
+    title_zh = "相同的请求正在处理，请稍后重试"
+    title_en = "The same call is in progress; try again shortly"
+
+
+class IdempotentAnswer(SQLModel, table=True):
+    """What one organisation's call with one key was answered."""
+
+    __tablename__ = "idempotent_answer"
+    __table_args__ = {"schema": "foundation"}
+
+    organisation_id: UUID = Field(primary_key=True)
+    key_digest: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    request_digest: bytes = Field(sa_type=LargeBinary)
+    body: dict[str, object] | None = Field(default=None, sa_type=type_of_json)
+    recorded_at: datetime = Field(default_factory=wall_now, sa_type=type_of_moment)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The body to send, and whether it was kept from an earlier call."""
+
+    body: dict[str, object]
+    is_replayed: bool
+
+
+def check_key(key: str | None) -> str:
+    """Return the key when it is fit to be one.
+
+    Raises
+    ------
+    IdempotencyKeyMissing, IdempotencyKeyRefused
+        No key, or one that is too long or not printable ASCII.
+    """
+    if not key:
+        raise IdempotencyKeyMissing
+    if len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
+        raise IdempotencyKeyRefused(longest=MAX_KEY_LENGTH)
+    return key
+
+
+async def once(
+    session: AsyncSession,
+    *,
+    organisation_id: UUID,
+    key: str,
+    request: Json,
+    act: Callable[[], Awaitable[BaseModel]],
+) -> Answer:
+    """Do `act` unless this organisation's key has an answer; the caller's commit keeps work and answer together.
+
+    Raises
+    ------
+    KeyReused
+        Same key, other request; nothing was done.
+    TwinInFlight
+        The same key is being worked on and did not finish within the lock time-out.
+    """
+    row: dict[str, UUID | bytes] = {
+        "organisation_id": organisation_id,
+        "key_digest": hashlib.sha256(key.encode()).digest(),
+        "request_digest": digest(request),
+    }
+    if not await _claim(session, row):
+        return await _kept(session, row)
+    body = (await act()).model_dump(mode="json")
+    await session.flush()
+    kept = await session.get_one(IdempotentAnswer, (organisation_id, row["key_digest"]))
+    kept.body = body
+    session.add(kept)
+    await session.flush()
+    return Answer(body, is_replayed=False)
+
+
+async def _claim(session: AsyncSession, row: dict[str, UUID | bytes]) -> bool:
+    statement = text(
+        "INSERT INTO foundation.idempotent_answer (organisation_id, key_digest, request_digest, recorded_at)"
+        " VALUES (:organisation_id, :key_digest, :request_digest, :recorded_at)"
+        " ON CONFLICT DO NOTHING RETURNING 1"
+    )
+    try:
+        claimed = await session.execute(statement, row | {"recorded_at": wall_now()})
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            raise TwinInFlight from error
+        raise
+    return claimed.scalar_one_or_none() is not None
+
+
+async def _kept(session: AsyncSession, row: dict[str, UUID | bytes]) -> Answer:
+    kept = await session.get_one(IdempotentAnswer, (row["organisation_id"], row["key_digest"]))
+    if kept.request_digest != row["request_digest"]:
+        raise KeyReused
+    assert kept.body is not None, "an answer commits together with its body"
+    return Answer(kept.body, is_replayed=True)

@@ -1,0 +1,234 @@
+"""The outbox: an event is written in the transaction that made it true, and wakes its consumers after the commit.
+
+The rows are the truth; a broker message carries only a delivery's id, and the sweeper sends again what nobody took.
+Deliveries repeat and promise no order between aggregates, so a consumer is idempotent by event id.
+"""
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar, Protocol
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel
+
+from xinyidai.foundation.clock import wall_now
+from xinyidai.foundation.database import (
+    Sessions,
+    after_commit,
+    in_transaction,
+    one_of,
+    type_of_json,
+    type_of_moment,
+)
+from xinyidai.foundation.ids import new_id
+
+log = structlog.get_logger()
+
+MAX_ATTEMPTS = 5
+SWEEP_AFTER = timedelta(seconds=60)
+SWEEP_BATCH = 500
+
+
+class DeliveryState(StrEnum):
+    """The life of one delivery to one consumer."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    PARKED = "parked"
+
+
+class OutboxEvent(SQLModel, table=True):
+    """Something that happened, with ids only."""
+
+    __tablename__ = "outbox_event"
+    __table_args__ = (Index("ix_outbox_event_name_recorded_at", "name", "recorded_at"), {"schema": "foundation"})
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    name: str
+    aggregate: str
+    body: dict[str, str] = Field(sa_type=type_of_json)
+    occurred_at: datetime = Field(sa_type=type_of_moment)
+    recorded_at: datetime = Field(default_factory=wall_now, sa_type=type_of_moment)
+
+
+class OutboxDelivery(SQLModel, table=True):
+    """One event on its way to one consumer."""
+
+    __tablename__ = "outbox_delivery"
+    __table_args__ = (
+        UniqueConstraint("event_id", "consumer"),
+        one_of("state", DeliveryState),
+        Index("ix_outbox_delivery_waiting", "due_at", postgresql_where=text("state = 'waiting'")),
+        {"schema": "foundation"},
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    event_id: UUID = Field(foreign_key="foundation.outbox_event.id")
+    consumer: str
+    state: str = DeliveryState.WAITING
+    attempts: int = 0
+    due_at: datetime = Field(default_factory=wall_now, sa_type=type_of_moment)
+    done_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    last_error: str | None = None
+
+
+class Event(Protocol):
+    """A frozen dataclass in the past tense whose fields are ids or short codes, and the aggregate it belongs to."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[str]]]
+
+    @property
+    def aggregate(self) -> str:
+        """Return what the order promise is about, for example ``"demand:<id>"``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What a consumer gets: the event's id for idempotency, its name and fields, and its business time."""
+
+    event_id: UUID
+    name: str
+    body: dict[str, str]
+    occurred_at: datetime
+
+    def id_of(self, field: str) -> UUID:
+        """Return a field of the event as an id."""
+        return UUID(self.body[field])
+
+
+Consume = Callable[[AsyncSession, Envelope], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A verb of an upper room that an event of a lower room wakes."""
+
+    name: str
+    event_name: str
+    consume: Consume
+
+
+_consumers: dict[str, Consumer] = {}
+_send: list[Callable[[UUID], None]] = []
+
+
+def consumes(event_type: type, *, name: str) -> Callable[[Consume], Consume]:
+    """Register an async function ``(session, envelope)`` as a consumer; `name` is stable and stored."""
+
+    def register(consume: Consume) -> Consume:
+        _consumers[name] = Consumer(name, event_type.__name__, consume)
+        return consume
+
+    return register
+
+
+def consumers() -> list[Consumer]:
+    """Return every registered consumer, by name."""
+    return [_consumers[name] for name in sorted(_consumers)]
+
+
+def send_with(send: Callable[[UUID], None] | None) -> None:
+    """Tell this process how to hand a delivery's id to the broker; None leaves everything to the sweeper."""
+    _send[:] = [send] if send else []
+
+
+async def announce(session: AsyncSession, happened: Event, *, occurred_at: datetime) -> UUID:
+    """Write an event and a delivery for each consumer, in the caller's transaction; send after the commit."""
+    name = type(happened).__name__
+    body = {field.name: str(getattr(happened, field.name)) for field in dataclasses.fields(happened)}
+    row = OutboxEvent(name=name, aggregate=happened.aggregate, body=body, occurred_at=occurred_at)
+    deliveries = [
+        OutboxDelivery(event_id=row.id, consumer=consumer.name)
+        for consumer in consumers()
+        if consumer.event_name == name
+    ]
+    session.add(row)
+    await session.flush()
+    session.add_all(deliveries)
+    await session.flush()
+    delivery_ids = [delivery.id for delivery in deliveries]
+    after_commit(session, lambda: _send_all(delivery_ids))
+    return row.id
+
+
+def _send_all(delivery_ids: list[UUID]) -> None:
+    for send in _send:
+        for delivery_id in delivery_ids:
+            try:
+                send(delivery_id)
+            except OSError as error:
+                # The broker is away: the commit stands and the sweeper sends again within a minute.
+                log.warning("outbox_send_failed", delivery_id=str(delivery_id), error=type(error).__name__)
+
+
+async def deliver(sessions: Sessions, delivery_id: UUID) -> bool:
+    """Run one delivery in one transaction; True when it was done now.
+
+    A delivery that is done, parked or being worked on by another worker is left alone. A failure is counted in a
+    transaction of its own and tried again later, MAX_ATTEMPTS times; then the delivery is parked for an operator.
+    """
+    try:
+        async with in_transaction(sessions) as session:
+            delivery = await session.get(OutboxDelivery, delivery_id, with_for_update={"skip_locked": True})
+            if delivery is None or delivery.state != DeliveryState.WAITING:
+                return False
+            row = await session.get_one(OutboxEvent, delivery.event_id)
+            consumer = _consumers[delivery.consumer]
+            await consumer.consume(session, Envelope(row.id, row.name, row.body, row.occurred_at))
+            delivery.state = DeliveryState.DONE
+            delivery.attempts += 1
+            delivery.done_at = wall_now()
+            session.add(delivery)
+        return True
+    except Exception as error:
+        log.exception("delivery_failed", delivery_id=str(delivery_id))
+        await _count_failure(sessions, delivery_id, type(error).__name__)
+        return False
+
+
+async def _count_failure(sessions: Sessions, delivery_id: UUID, error_name: str) -> None:
+    async with in_transaction(sessions) as session:
+        delivery = await session.get_one(OutboxDelivery, delivery_id, with_for_update=True)
+        delivery.attempts += 1
+        delivery.last_error = error_name
+        delivery.due_at = wall_now() + timedelta(seconds=2**delivery.attempts)
+        if delivery.attempts >= MAX_ATTEMPTS:
+            delivery.state = DeliveryState.PARKED
+        session.add(delivery)
+
+
+async def waiting(sessions: Sessions, *, older_than: timedelta = timedelta(0), limit: int = SWEEP_BATCH) -> list[UUID]:
+    """Return the ids of due deliveries, oldest event first, at most `limit`."""
+    statement = text(
+        "SELECT d.id FROM foundation.outbox_delivery d JOIN foundation.outbox_event e ON e.id = d.event_id"
+        " WHERE d.state = 'waiting' AND d.due_at <= :before ORDER BY e.recorded_at, d.consumer LIMIT :limit"
+    )
+    async with in_transaction(sessions) as session:
+        found = await session.execute(statement, {"before": wall_now() - older_than, "limit": limit})
+        return list(found.scalars())
+
+
+async def drain(sessions: Sessions, *, max_rounds: int = 1000) -> int:
+    """Deliver everything that is due, here and now, until nothing is left; return how many were done."""
+    done = 0
+    for _round in range(max_rounds):
+        due = await waiting(sessions)
+        if not due:
+            return done
+        for delivery_id in due:
+            done += await deliver(sessions, delivery_id)
+    raise RuntimeError(f"the outbox still grows after {max_rounds} rounds")
+
+
+async def sweep(sessions: Sessions) -> int:
+    """Send again what was due a minute ago and nobody took; return how many were sent."""
+    due = await waiting(sessions, older_than=SWEEP_AFTER)
+    _send_all(due)
+    return len(due)

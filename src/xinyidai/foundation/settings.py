@@ -1,0 +1,104 @@
+"""Settings from the environment; a secret may come by file as `NAME_FILE` (compose secrets)."""
+
+import hashlib
+import hmac
+import os
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+
+from xinyidai.foundation.clock import BusinessClock, clock_of
+
+
+class DatabaseRole(StrEnum):
+    """The roles of the cluster, made once by `xinyidai migrate --bootstrap`; only owner owns, and it cannot sign in."""
+
+    OWNER = "xinyidai_owner"
+    MIGRATE = "xinyidai_migrate"
+    APP = "xinyidai_app"
+    WORKER = "xinyidai_worker"
+    AUDITOR = "xinyidai_auditor"
+
+
+class Settings(BaseSettings):
+    """What a process must be told. Every field is an environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL with an administrator's credentials; absent: the embedded server"
+    )
+    app_database_url: SecretStr | None = Field(default=None, description="what web processes sign in with")
+    worker_database_url: SecretStr | None = Field(
+        default=None, description="what workers, beat and commands sign in with"
+    )
+    migrate_database_url: SecretStr | None = Field(default=None, description="what migrations sign in with")
+    auditor_database_url: SecretStr | None = Field(default=None, description="what verify signs in with")
+    broker_url: SecretStr | None = Field(default=None, description="Valkey or Redis; absent: the embedded server")
+    secret_key: SecretStr = Field(description="at least 32 random bytes; sessions, key wrapping, local role passwords")
+    xinyidai_home: Path = Field(default=Path(".xinyidai"), description="where embedded servers and local secrets live")
+    sandbox: bool = Field(default=False, description="simulated parties and a simulated clock are allowed")
+    wall_anchor: datetime | None = Field(default=None, description="with SANDBOX=1: the wall time of the anchor")
+    business_anchor: datetime | None = Field(default=None, description="with SANDBOX=1: the business time at it")
+    argon2_time_cost: int = Field(default=3, ge=1, description="password hashing passes; tests use 1")
+    argon2_memory_kib: int = Field(default=65_536, ge=8, description="password hashing memory; tests use 8")
+    requests_per_minute: int = Field(default=600, ge=1, description="allowance per account")
+    log_format: str = Field(default="console", description="console or json")
+
+    def dsn(self, role: DatabaseRole) -> URL:
+        """Return the asyncpg URL of a role: its own setting, or DATABASE_URL with the role's local password.
+
+        Local passwords are derived from the secret key, which only suits one machine under one person; in production
+        each process is given its own URL and no other.
+        """
+        own = {
+            DatabaseRole.APP: self.app_database_url,
+            DatabaseRole.WORKER: self.worker_database_url,
+            DatabaseRole.MIGRATE: self.migrate_database_url,
+            DatabaseRole.AUDITOR: self.auditor_database_url,
+        }.get(role)
+        if own is not None:
+            return as_asyncpg(own.get_secret_value())
+        if self.database_url is None:
+            raise ValueError(f"no database is set for {role}")
+        url = as_asyncpg(self.database_url.get_secret_value())
+        return url.set(username=role.value, password=self.local_password(role))
+
+    def clock(self) -> BusinessClock:
+        """Return the business clock that these settings ask for."""
+        return clock_of(sandbox=self.sandbox, wall_anchor=self.wall_anchor, business_anchor=self.business_anchor)
+
+    def local_password(self, role: DatabaseRole) -> str:
+        """Return the role's password on a server of one's own, derived from the secret key."""
+        key = self.secret_key.get_secret_value().encode()
+        return hmac.new(key, f"role:{role}".encode(), hashlib.sha256).hexdigest()
+
+    def secret(self, purpose: str) -> bytes:
+        """Return 32 bytes for one purpose, derived from the secret key, so that no two purposes share a key."""
+        key = self.secret_key.get_secret_value().encode()
+        return hmac.new(key, f"purpose:{purpose}".encode(), hashlib.sha256).digest()
+
+
+def as_asyncpg(url: str) -> URL:
+    """Return the URL with the asyncpg driver, whatever dialect prefix it came with."""
+    return make_url(url).set(drivername="postgresql+asyncpg")
+
+
+def read_secret_files() -> None:
+    """Turn each NAME_FILE of a known setting into NAME, so that secrets come by file and not by environment."""
+    for name in list(os.environ):
+        plain = name.removesuffix("_FILE")
+        if plain != name and plain.lower() in Settings.model_fields and plain not in os.environ:
+            os.environ[plain] = Path(os.environ[name]).read_text(encoding="utf-8").strip()
+
+
+@cache
+def settings() -> Settings:
+    """Return the process's settings, read once."""
+    read_secret_files()
+    return Settings()

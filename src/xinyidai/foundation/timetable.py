@@ -1,0 +1,142 @@
+"""The timetable: which job is due in which period of business time, each exactly once.
+
+Beat ticks every wall second; a tick writes the periods that have begun into `job_due` (unique per job and period) and
+runs what is not done. Two beats, or a beat that was away, change nothing: the row is the lease.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel
+
+from xinyidai.foundation.clock import SHANGHAI, wall_now
+from xinyidai.foundation.database import Sessions, in_transaction, type_of_moment
+
+log = structlog.get_logger()
+
+LEASE = timedelta(minutes=10)
+MAX_ATTEMPTS = 5
+
+
+class Rhythm(StrEnum):
+    """How often a job is due; the period's name is the Shanghai minute, hour, day or month."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+
+
+_PERIOD_FORMAT = {
+    Rhythm.MINUTE: "%Y-%m-%dT%H:%M",
+    Rhythm.HOUR: "%Y-%m-%dT%H",
+    Rhythm.DAY: "%Y-%m-%d",
+    Rhythm.MONTH: "%Y-%m",
+}
+
+RunJob = Callable[[AsyncSession, datetime], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A verb that time wakes: ``run(session, now)`` in one transaction of its own."""
+
+    name: str
+    rhythm: Rhythm
+    run: RunJob
+
+
+class JobDue(SQLModel, table=True):
+    """One period of one job."""
+
+    __tablename__ = "job_due"
+    __table_args__ = {"schema": "foundation"}
+
+    job: str = Field(primary_key=True)
+    period: str = Field(primary_key=True)
+    business_at: datetime = Field(sa_type=type_of_moment)
+    leased_until: datetime | None = Field(default=None, sa_type=type_of_moment)
+    attempts: int = 0
+    done_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    last_error: str | None = None
+
+
+_jobs: dict[str, Job] = {}
+
+
+def every(rhythm: Rhythm, *, name: str) -> Callable[[RunJob], RunJob]:
+    """Register an async function ``(session, now)`` as a job of the timetable."""
+
+    def register(run: RunJob) -> RunJob:
+        _jobs[name] = Job(name, rhythm, run)
+        return run
+
+    return register
+
+
+def jobs() -> list[Job]:
+    """Return the registered jobs by name."""
+    return [_jobs[name] for name in sorted(_jobs)]
+
+
+def period_of(rhythm: Rhythm, moment: datetime) -> str:
+    """Return the name of the period that holds `moment`."""
+    return moment.astimezone(SHANGHAI).strftime(_PERIOD_FORMAT[rhythm])
+
+
+async def tick(sessions: Sessions, *, now: datetime) -> int:
+    """Write the periods that have begun by `now` and run what is due; return how many jobs ran."""
+    async with in_transaction(sessions) as session:
+        for job in jobs():
+            await session.execute(
+                insert(JobDue)
+                .values(job=job.name, period=period_of(job.rhythm, now), business_at=now, attempts=0)
+                .on_conflict_do_nothing()
+            )
+    ran = 0
+    for job in jobs():
+        ran += await _run_due(sessions, job)
+    return ran
+
+
+async def _run_due(sessions: Sessions, job: Job) -> int:
+    lease = text(
+        "UPDATE foundation.job_due SET leased_until = :until, attempts = attempts + 1 WHERE (job, period) IN ("
+        " SELECT job, period FROM foundation.job_due WHERE job = :job AND done_at IS NULL AND attempts < :attempts"
+        "  AND (leased_until IS NULL OR leased_until < :wall) ORDER BY business_at LIMIT 1 FOR UPDATE SKIP LOCKED)"
+        " RETURNING period, business_at"
+    )
+    wall = wall_now()
+    async with in_transaction(sessions) as session:
+        leased = (
+            await session.execute(
+                lease, {"until": wall + LEASE, "job": job.name, "attempts": MAX_ATTEMPTS, "wall": wall}
+            )
+        ).one_or_none()
+    if leased is None:
+        return 0
+    try:
+        async with in_transaction(sessions) as session:
+            await job.run(session, leased.business_at)
+            await session.execute(
+                text("UPDATE foundation.job_due SET done_at = :wall WHERE job = :job AND period = :period"),
+                {"wall": wall_now(), "job": job.name, "period": leased.period},
+            )
+    except Exception as error:
+        log.exception("job_failed", job=job.name, period=leased.period)
+        async with in_transaction(sessions) as session:
+            await session.execute(
+                text(
+                    "UPDATE foundation.job_due SET leased_until = NULL, last_error = :error"
+                    " WHERE job = :job AND period = :period"
+                ),
+                {"error": type(error).__name__, "job": job.name, "period": leased.period},
+            )
+        return 0
+    return 1

@@ -1,0 +1,133 @@
+"""The Celery application: which event wakes which task, and the tick that drives sweeper and timetable.
+
+A message carries one delivery's id and nothing else; the outbox row is the truth. One asyncio runner and one engine
+live as long as the worker process: a new loop per task would break the pooled connections on its second task.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+from celery import Celery
+from celery.signals import worker_process_init, worker_process_shutdown
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from xinyidai.foundation import outbox, timetable
+from xinyidai.foundation.clock import BusinessClock
+from xinyidai.foundation.database import Sessions, make_engine, make_sessions
+from xinyidai.foundation.settings import DatabaseRole, settings
+from xinyidai.tables import ROOMS
+
+log = structlog.get_logger()
+
+VISIBILITY_SECONDS = 600
+TASK_SECONDS = 240
+EXPIRES_SECONDS = 3600
+"""Under half the visibility time-out, so that a running task is never handed to a second worker."""
+
+Result = TypeVar("Result")
+
+celery = Celery("xinyidai")
+celery.conf.update(
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_time_limit=TASK_SECONDS,
+    task_soft_time_limit=TASK_SECONDS - 10,
+    worker_prefetch_multiplier=1,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={"visibility_timeout": VISIBILITY_SECONDS, "socket_timeout": 5},
+    task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_max": 0.2},
+    beat_schedule={
+        "tick": {"task": "xinyidai.tick", "schedule": 1.0, "options": {"expires": 5}},
+        "sweep": {"task": "xinyidai.sweep", "schedule": 10.0, "options": {"expires": 20}},
+    },
+    enable_utc=True,
+    worker_hijack_root_logger=False,
+)
+
+
+@dataclass
+class _Running:
+    runner: asyncio.Runner
+    engine: AsyncEngine
+    sessions: Sessions
+    clock: BusinessClock
+
+
+_running: list[_Running] = []
+
+
+def load_rooms() -> None:
+    """Import every room's tasks, so that their consumers and jobs are registered in this process."""
+    for room in (*ROOMS, "reporting"):
+        if find_spec(f"xinyidai.{room}.tasks") is not None:
+            import_module(f"xinyidai.{room}.tasks")
+
+
+def connect_broker(url: str) -> None:
+    """Point this process at the broker and hand it each committed delivery."""
+    celery.conf.broker_url = url
+    outbox.send_with(_send)
+
+
+def _send(delivery_id: UUID) -> None:
+    try:
+        deliver.apply_async((str(delivery_id),), expires=EXPIRES_SECONDS, retry=False)
+    except celery.connection_for_write().recoverable_connection_errors as error:
+        raise OSError(str(error)) from error
+
+
+@worker_process_init.connect
+def open_process(**_signal: object) -> None:
+    """Make this process's runner and engine."""
+    load_rooms()
+    known = settings()
+    engine = make_engine(known.dsn(DatabaseRole.WORKER), pool_size=2)
+    runner = asyncio.Runner()
+    runner.__enter__()
+    _running[:] = [_Running(runner, engine, make_sessions(engine), known.clock())]
+
+
+@worker_process_shutdown.connect
+def close_process(**_signal: object) -> None:
+    """Close what `open_process` opened."""
+    for process in _running:
+        process.runner.run(process.engine.dispose())
+        process.runner.close()
+    _running.clear()
+
+
+def _run(act: Callable[[_Running], Awaitable[Result]]) -> Result:
+    (process,) = _running
+
+    async def acting() -> Result:
+        return await act(process)
+
+    return process.runner.run(acting())
+
+
+@celery.task(name="xinyidai.deliver")
+def deliver(delivery_id: str) -> None:
+    """Run one delivery of the outbox."""
+    _run(lambda process: outbox.deliver(process.sessions, UUID(delivery_id)))
+
+
+@celery.task(name="xinyidai.tick")
+def tick() -> None:
+    """Run what the timetable says is due."""
+    _run(lambda process: timetable.tick(process.sessions, now=process.clock.now()))
+
+
+@celery.task(name="xinyidai.sweep")
+def sweep() -> None:
+    """Send again what nobody took."""
+    _run(lambda process: outbox.sweep(process.sessions))
