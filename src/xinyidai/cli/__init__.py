@@ -3,6 +3,7 @@
 import click
 
 from xinyidai.cli.cases import case, demo
+from xinyidai.cli.listing import reference
 from xinyidai.cli.models import release, score, train
 from xinyidai.cli.people import operator
 from xinyidai.cli.servers import beat, serve, work
@@ -33,5 +34,6 @@ for command in (
     verify,
     seal,
     psql,
+    reference,
 ):
     main.add_command(command)

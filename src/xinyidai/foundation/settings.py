@@ -48,7 +48,6 @@ class Settings(BaseSettings):
     argon2_time_cost: int = Field(default=3, ge=1, description="password hashing passes; tests use 1")
     argon2_memory_kib: int = Field(default=65_536, ge=8, description="password hashing memory; tests use 8")
     requests_per_minute: int = Field(default=600, ge=1, description="allowance per account")
-    log_format: str = Field(default="console", description="console or json")
 
     def dsn(self, role: DatabaseRole) -> URL:
         """Return the asyncpg URL of a role: its own setting, or DATABASE_URL with the role's local password.
