@@ -1,0 +1,1 @@
+"""From a frame of indicators and outcomes to a model bundle: the frozen choices, the folds, the fit."""
