@@ -54,11 +54,12 @@ def read_cumcm(folder: Path) -> Cumcm:
         invoices=invoices,
         defaulted=defaulted,
         unrated=tuple(firms.index[firms["defaulted"].isna()]),
-        churn=_read_churn(folder / "rate_churn.csv"),
+        churn=read_churn(folder / "rate_churn.csv"),
     )
 
 
-def _read_churn(path: Path) -> ChurnTable:
+def read_churn(path: Path) -> ChurnTable:
+    """Read the share of customers lost at each of the 29 rates, for bands A to C."""
     table = pd.read_csv(path, dtype=str)
     churn = {band: tuple(table[f"churn_rating_{band.lower()}"]) for band in (Band.A, Band.B, Band.C)}
     return churn_table([round(float(rate) * _BP) for rate in table["annual_rate"]], churn)

@@ -14,7 +14,10 @@ from xinyidai.foundation.logging import configure_logging
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="xinyidai", message="%(version)s")
 def main() -> None:
-    """Run xinyidai (信易贷), a financing platform for small firms. Without DATABASE_URL it runs on an embedded PostgreSQL."""
+    """Run xinyidai (信易贷), a financing platform for small firms.
+
+    Without DATABASE_URL it runs on an embedded PostgreSQL under XINYIDAI_HOME.
+    """
     configure_logging()
 
 

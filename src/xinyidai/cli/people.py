@@ -1,12 +1,17 @@
-"""operator: the first people of a new platform."""
+"""operator: the first people of a new platform; and signing in for a command that needs a person."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from uuid import UUID
 
 import click
 
+from xinyidai.access.rules import Viewer
 from xinyidai.cli.surroundings import Connected, surroundings
-from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import Refusal
 from xinyidai.parties import service as parties
+from xinyidai.parties.rules import PLATFORM_ID, SignedIn
 
 
 @click.group()
@@ -21,17 +26,30 @@ def operator() -> None:
 def create(email: str, name: str, password: str) -> None:
     """Create an operator of the platform, with the roles admin, officer and approver."""
 
-    async def act(connected: Connected) -> str:
+    async def act(connected: Connected) -> UUID:
         async with in_transaction(connected.worker) as session:
-            return str(
-                await parties.create_operator(
-                    session, email=email, display_name=name, password=password, now=connected.clock.now()
-                )
+            return await parties.create_operator(
+                session, email=email, display_name=name, password=password, now=connected.clock.now()
             )
 
-    with surroundings() as around:
-        try:
-            user_id = around.run(act)
-        except Refusal as refusal:
-            raise click.ClickException(f"{refusal.code}: {refusal.sentence('en')}") from refusal
-    click.echo(f"created operator {user_id} at {wall_now():%Y-%m-%d %H:%M} UTC")
+    with surroundings() as around, refusals_told():
+        click.echo(f"created operator {around.run(act)}")
+
+
+@contextmanager
+def refusals_told() -> Generator[None]:
+    """Turn a refusal into a sentence in both languages and exit code 1."""
+    try:
+        yield
+    except Refusal as refusal:
+        told = f"{refusal.code}: {refusal.sentence('en')} / {refusal.sentence('zh')}"
+        raise click.ClickException(told) from refusal
+
+
+async def signed_in_operator(connected: Connected, email: str, password: str) -> Viewer:
+    """Return the operator's person who signs in with this email and password; refuse anybody else."""
+    async with in_transaction(connected.app) as session:
+        found = await parties.sign_in(session, email, password, organisation_id=PLATFORM_ID, now=connected.clock.now())
+    if not isinstance(found, SignedIn):
+        raise found
+    return found.viewer

@@ -1,6 +1,8 @@
 """serve, work, beat: the three processes of a running platform."""
 
 import os
+import subprocess
+import sys
 
 import click
 import uvicorn
@@ -15,6 +17,7 @@ from xinyidai.worker import celery, connect_broker, load_rooms
 
 HOST = "127.0.0.1"
 PORT = 8000
+STOP_SECONDS = 30
 
 
 @click.command()
@@ -41,6 +44,21 @@ def serve_http(around: Surroundings, *, host: str, port: int) -> None:
     app = create_app(around.settings, sessions, clock=around.settings.clock(), make_store=make_store)
     say(f"Serving on http://{host}:{port} (API reference: http://{host}:{port}/api). Ctrl-C ends it.")
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, date_header=False)
+
+
+def run_platform(around: Surroundings, *, host: str, port: int) -> None:
+    """Run worker and beat as children beside the web server, until told to stop."""
+    children = [
+        subprocess.Popen([sys.executable, "-m", "xinyidai", verb], stdin=subprocess.DEVNULL)
+        for verb in ("work", "beat")
+    ]
+    try:
+        serve_http(around, host=host, port=port)
+    finally:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait(timeout=STOP_SECONDS)
 
 
 @click.command()

@@ -1,0 +1,22 @@
+-- The twenty sections (门类) of GB/T 4754-2017 and the spans of their divisions (大类).
+INSERT INTO parties.industry (code, valid_from, name_zh, name_en, first_division, last_division) VALUES
+    ('A', '2017-10-01', '农、林、牧、渔业', 'Agriculture, forestry, animal husbandry and fishery', 1, 5),
+    ('B', '2017-10-01', '采矿业', 'Mining', 6, 12),
+    ('C', '2017-10-01', '制造业', 'Manufacturing', 13, 43),
+    ('D', '2017-10-01', '电力、热力、燃气及水生产和供应业', 'Production and supply of electricity, heat, gas and water', 44, 46),
+    ('E', '2017-10-01', '建筑业', 'Construction', 47, 50),
+    ('F', '2017-10-01', '批发和零售业', 'Wholesale and retail trade', 51, 52),
+    ('G', '2017-10-01', '交通运输、仓储和邮政业', 'Transport, storage and post', 53, 60),
+    ('H', '2017-10-01', '住宿和餐饮业', 'Hotels and catering', 61, 62),
+    ('I', '2017-10-01', '信息传输、软件和信息技术服务业', 'Information transmission, software and information technology', 63, 65),
+    ('J', '2017-10-01', '金融业', 'Finance', 66, 69),
+    ('K', '2017-10-01', '房地产业', 'Real estate', 70, 70),
+    ('L', '2017-10-01', '租赁和商务服务业', 'Leasing and business services', 71, 72),
+    ('M', '2017-10-01', '科学研究和技术服务业', 'Scientific research and technical services', 73, 75),
+    ('N', '2017-10-01', '水利、环境和公共设施管理业', 'Water conservancy, environment and public facilities', 76, 79),
+    ('O', '2017-10-01', '居民服务、修理和其他服务业', 'Resident services, repair and other services', 80, 82),
+    ('P', '2017-10-01', '教育', 'Education', 83, 83),
+    ('Q', '2017-10-01', '卫生和社会工作', 'Health and social work', 84, 85),
+    ('R', '2017-10-01', '文化、体育和娱乐业', 'Culture, sports and entertainment', 86, 90),
+    ('S', '2017-10-01', '公共管理、社会保障和社会组织', 'Public administration, social security and social organisations', 91, 96),
+    ('T', '2017-10-01', '国际组织', 'International organisations', 97, 97);

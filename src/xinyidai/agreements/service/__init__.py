@@ -1,0 +1,41 @@
+"""Verbs of agreements: lines and money by two people, capacity for offers and loans, exposure of claims.
+
+Lock order, here and in every room above: agreement, loan, reservation, claim, then ledger accounts.
+"""
+
+from xinyidai.agreements.service.capacity import release, reserve, turn_into_cover
+from xinyidai.agreements.service.claimed import claim_exposure, pay_exposure, return_exposure, unclaim_exposure
+from xinyidai.agreements.service.lines import (
+    Proposal,
+    approve_agreement,
+    end_line,
+    lock_line,
+    open_agreement,
+    pause_line,
+    propose_agreement,
+    reopen_line,
+    watch_line,
+)
+from xinyidai.agreements.service.money import confirm_pay_in, declare_pay_in, pay_in
+
+__all__ = [
+    "Proposal",
+    "approve_agreement",
+    "claim_exposure",
+    "confirm_pay_in",
+    "declare_pay_in",
+    "end_line",
+    "lock_line",
+    "open_agreement",
+    "pause_line",
+    "pay_exposure",
+    "pay_in",
+    "propose_agreement",
+    "release",
+    "reopen_line",
+    "reserve",
+    "return_exposure",
+    "turn_into_cover",
+    "unclaim_exposure",
+    "watch_line",
+]

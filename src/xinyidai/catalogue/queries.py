@@ -1,0 +1,56 @@
+"""Reading the catalogue; it is public, so no viewer is asked for."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from xinyidai.catalogue.models import CatalogueItem
+from xinyidai.catalogue.rules import AccessClass, Item, ItemNotListed, Topology
+
+
+async def item(session: AsyncSession, code: str, on: date) -> Item:
+    """Return the version of an item on a Shanghai day; refuse with `ItemNotListed` when there is none."""
+    return (await items_by_code(session, [code], on))[code]
+
+
+async def items_by_code(session: AsyncSession, codes: Sequence[str], on: date) -> dict[str, Item]:
+    """Return the versions of several items on a day; refuse with `ItemNotListed` naming the first that is missing."""
+    listed = {found.code: found for found in await items(session, on)}
+    for code in codes:
+        if code not in listed:
+            raise ItemNotListed(item=code)
+    return {code: listed[code] for code in codes}
+
+
+async def items(session: AsyncSession, on: date) -> tuple[Item, ...]:
+    """Return every item listed on a Shanghai day, by code."""
+    statement = (
+        select(CatalogueItem)
+        .where(
+            col(CatalogueItem.valid_from) <= on,
+            or_(col(CatalogueItem.valid_to).is_(None), col(CatalogueItem.valid_to) > on),
+        )
+        .order_by(col(CatalogueItem.code))
+    )
+    return tuple(_item_of(row) for row in (await session.execute(statement)).scalars())
+
+
+def _item_of(row: CatalogueItem) -> Item:
+    return Item(
+        code=row.code,
+        version=row.version,
+        name_zh=row.name_zh,
+        name_en=row.name_en,
+        owner_zh=row.owner_zh,
+        owner_en=row.owner_en,
+        access_class=AccessClass(row.access_class),
+        legal_basis=row.legal_basis,
+        is_basis_verified=row.is_basis_verified,
+        topology=Topology(row.topology),
+        retention_days=row.retention_days,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+    )

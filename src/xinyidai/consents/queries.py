@@ -1,0 +1,177 @@
+"""Reading consents, and telling the database which permission a transaction reads under."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, literal, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from xinyidai.access.rules import Viewer
+from xinyidai.consents.models import Consent
+from xinyidai.consents.rules import ConsentId, ConsentState, ConsentView, Grant, Permission, Purpose, SubjectKind
+from xinyidai.foundation.errors import NotFound
+from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
+
+_PRESENT = text(
+    "SELECT set_config('app.subjects', :subjects, true), set_config('app.purpose', :purpose, true),"
+    " set_config('app.receiver_id', :receiver, true)"
+)
+
+
+async def present(session: AsyncSession, permission: Permission) -> None:
+    """Tell the database which subjects, purpose and receiver the rest of the transaction reads for.
+
+    This widens nothing: `consents.permitted_subjects` looks the consents up again at every statement.
+    """
+    await session.execute(
+        _PRESENT,
+        {
+            "subjects": ",".join(map(str, permission.subject_ids)),
+            "purpose": permission.purpose.value,
+            "receiver": str(permission.receiver_id),
+        },
+    )
+
+
+async def consent(session: AsyncSession, viewer: Viewer, consent_id: UUID, *, now: datetime) -> ConsentView:
+    """Return a consent to its subject or a receiver it names; to anybody else it is not there (`NotFound`)."""
+    row = (
+        await session.execute(_visible_to(viewer.organisation_id).where(col(Consent.id) == consent_id))
+    ).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    return view_of(row, now=now)
+
+
+async def consents_of(
+    session: AsyncSession, viewer: Viewer, *, now: datetime, cursor: str | None = None, limit: int = 50
+) -> Page[ConsentView]:
+    """Return the consents that the viewer gave or that name it as receiver, in the order they were given."""
+    size = limit_of(limit)
+    statement = (
+        _visible_to(viewer.organisation_id)
+        .where(col(Consent.id) > after_id(cursor))
+        .order_by(col(Consent.id))
+        .limit(size + 1)
+    )
+    rows = (await session.execute(statement)).scalars()
+    return page_of([view_of(row, now=now) for row in rows], limit=size, id_of=lambda view: view.id)
+
+
+async def grants_for(
+    session: AsyncSession, *, subject_ids: Sequence[UUID], receiver_id: UUID, purpose: Purpose
+) -> tuple[Grant, ...]:
+    """Return what the subjects granted this receiver for this purpose and did not take back, for the rule to judge."""
+    found = await session.execute(
+        _grants(purpose).where(
+            col(Consent.subject_id).in_(list(subject_ids)),
+            literal(receiver_id) == col(Consent.receiver_ids).any_(),
+        )
+    )
+    return tuple(_grant_of(row) for row in found.scalars())
+
+
+async def receivers_allowed(
+    session: AsyncSession,
+    subject_id: UUID,
+    *,
+    purpose: Purpose,
+    item_codes: Sequence[str],
+    receiver_ids: Sequence[UUID],
+    now: datetime,
+) -> set[UUID]:
+    """Return those of the receivers that the subject allows every item, for the purpose, at `now`."""
+    found = await session.execute(_grants(purpose).where(col(Consent.subject_id) == subject_id))
+    grants = [_grant_of(row) for row in found.scalars()]
+    return {
+        receiver_id
+        for receiver_id in receiver_ids
+        if set(item_codes) <= _items_allowed(grants, purpose=purpose, receiver_id=receiver_id, now=now)
+    }
+
+
+def _items_allowed(grants: Sequence[Grant], *, purpose: Purpose, receiver_id: UUID, now: datetime) -> set[str]:
+    return {
+        code
+        for grant in grants
+        if grant.allows(purpose=purpose, receiver_id=receiver_id, at=now)
+        for code in grant.item_codes
+    }
+
+
+async def subjects_allowed(
+    session: AsyncSession,
+    subject_ids: Sequence[UUID],
+    *,
+    purpose: Purpose,
+    item_codes: Sequence[str],
+    receiver_id: UUID,
+    now: datetime,
+) -> set[UUID]:
+    """Return those of the subjects, of any number, that allow the receiver every item, for the purpose, at `now`."""
+    statement = text(
+        "SELECT c.subject_id FROM consents.consent c CROSS JOIN LATERAL unnest(c.item_codes) AS i(code)"
+        " WHERE c.subject_id = ANY(:subjects) AND c.purpose = :purpose AND c.state = 'active'"
+        "   AND :receiver = ANY(c.receiver_ids) AND c.granted_at <= :now AND :now < c.expires_at"
+        "   AND i.code = ANY(:items)"
+        " GROUP BY c.subject_id HAVING count(DISTINCT i.code) = :wanted"
+    )
+    found = await session.execute(
+        statement,
+        {
+            "subjects": list(subject_ids),
+            "purpose": purpose.value,
+            "receiver": receiver_id,
+            "now": now,
+            "items": list(item_codes),
+            "wanted": len(set(item_codes)),
+        },
+    )
+    return set(found.scalars())
+
+
+def view_of(row: Consent, *, now: datetime) -> ConsentView:
+    """Return a consent's row as a value, expired where its time has passed."""
+    state = ConsentState(row.state)
+    if state is ConsentState.ACTIVE and row.expires_at <= now:
+        state = ConsentState.EXPIRED
+    return ConsentView(
+        id=ConsentId(row.id),
+        subject_id=row.subject_id,
+        subject_kind=SubjectKind(row.subject_kind),
+        purpose=Purpose(row.purpose),
+        item_codes=tuple(row.item_codes),
+        receiver_ids=tuple(row.receiver_ids),
+        granted_by=row.granted_by,
+        granted_at=row.granted_at,
+        expires_at=row.expires_at,
+        text_version=row.text_version,
+        text_digest=row.text_digest,
+        state=state,
+        revoked_at=row.revoked_at,
+    )
+
+
+def _visible_to(organisation_id: UUID) -> Select[Consent]:
+    return select(Consent).where(
+        (col(Consent.subject_id) == organisation_id) | (literal(organisation_id) == col(Consent.receiver_ids).any_())
+    )
+
+
+def _grants(purpose: Purpose) -> Select[Consent]:
+    return select(Consent).where(col(Consent.purpose) == purpose.value, col(Consent.state) == ConsentState.ACTIVE.value)
+
+
+def _grant_of(row: Consent) -> Grant:
+    return Grant(
+        consent_id=row.id,
+        subject_id=row.subject_id,
+        purpose=Purpose(row.purpose),
+        item_codes=frozenset(row.item_codes),
+        receiver_ids=frozenset(row.receiver_ids),
+        granted_at=row.granted_at,
+        expires_at=row.expires_at,
+        is_revoked=row.state == ConsentState.REVOKED.value,
+    )

@@ -1,0 +1,119 @@
+"""The doors of consents: a firm reads the text, agrees, sees what it agreed to, and takes it back."""
+
+from datetime import datetime
+from uuid import UUID
+
+from litestar import Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.guards import requires
+from xinyidai.access.rules import OrganisationKind, Role, Viewer
+from xinyidai.consents import queries, service
+from xinyidai.consents.rules import Purpose
+from xinyidai.consents.schemas import ConsentIn, ConsentOut, ConsentPageOut, ConsentTextOut
+from xinyidai.consents.texts import text_on
+from xinyidai.foundation.clock import business_date
+
+BY_SUBJECT = requires(OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER, roles=(Role.OWNER,), scope="consents:write")
+BY_PARTIES = requires(scope="consents:read")
+
+
+@get(
+    "/text",
+    operation_id="ShowConsentText",
+    summary="The text of a consent",
+    description="What a firm is shown before it agrees, in Chinese and English, with the digest it agrees to.",
+    guards=[BY_PARTIES],
+)
+async def show_consent_text(purpose: FromQuery[Purpose], now: NamedDependency[datetime]) -> ConsentTextOut:
+    """Show today's text for a purpose."""
+    return ConsentTextOut.of(text_on(business_date(now)), purpose)
+
+
+@post(
+    "/",
+    operation_id="GrantConsent",
+    summary="Give consent",
+    description="Let receivers read items of one's own firm for one purpose until a moment at most two years away.",
+    guards=[BY_SUBJECT],
+)
+async def grant_consent(
+    data: JSONBody[ConsentIn],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> ConsentOut:
+    """Grant."""
+    granted = await service.grant(
+        session,
+        viewer,
+        purpose=data.purpose,
+        item_codes=data.item_codes,
+        receiver_ids=data.receiver_ids,
+        expires_at=data.expires_at,
+        text_digest=bytes.fromhex(data.text_digest),
+        now=now,
+    )
+    return ConsentOut.of(granted)
+
+
+@get(
+    "/",
+    operation_id="ListConsents",
+    summary="My consents",
+    description="The consents that one's own organisation gave, or that name it as a receiver.",
+    guards=[BY_PARTIES],
+)
+async def list_consents(
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+    cursor: FromQuery[str | None] = None,
+    limit: FromQuery[int] = 50,
+) -> ConsentPageOut:
+    """List."""
+    return ConsentPageOut.of(await queries.consents_of(session, viewer, now=now, cursor=cursor, limit=limit))
+
+
+@get(
+    "/{consent_id:uuid}",
+    operation_id="ShowConsent",
+    summary="One consent",
+    description="To its subject and the receivers it names; to anybody else it is not there.",
+    guards=[BY_PARTIES],
+)
+async def show_consent(
+    consent_id: FromPath[UUID],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> ConsentOut:
+    """Show."""
+    return ConsentOut.of(await queries.consent(session, viewer, consent_id, now=now))
+
+
+@post(
+    "/{consent_id:uuid}/revoke",
+    operation_id="RevokeConsent",
+    summary="Take a consent back",
+    description="At once and for good: the very next read under it is refused. Revoking twice changes nothing.",
+    guards=[BY_SUBJECT],
+    status_code=200,
+)
+async def revoke_consent(
+    consent_id: FromPath[UUID],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> ConsentOut:
+    """Revoke."""
+    return ConsentOut.of(await service.revoke(session, viewer, consent_id, now=now))
+
+
+router = Router(
+    path="/consents",
+    route_handlers=[show_consent_text, grant_consent, list_consents, show_consent, revoke_consent],
+    tags=["consents"],
+)

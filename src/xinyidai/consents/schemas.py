@@ -1,0 +1,133 @@
+"""Consents on the wire."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from xinyidai.consents.rules import MAX_ITEMS, MAX_RECEIVERS, ConsentState, ConsentView, Purpose, SubjectKind
+from xinyidai.consents.texts import ConsentText
+from xinyidai.foundation.paging import Page
+
+_ASKED: JsonDict = {
+    "purpose": "pre_loan",
+    "item_codes": ["vat_invoice"],
+    "receiver_ids": ["01976f2c-2222-7c55-9a53-0c7d0a5f2b11"],
+    "expires_at": "2025-12-16T04:00:00Z",
+}
+_CONSENT: JsonDict = {
+    "id": "01976f2c-3333-7c55-9a53-0c7d0a5f2b11",
+    "subject_id": "01976f2c-1111-7c55-9a53-0c7d0a5f2b11",
+    "subject_kind": "firm",
+    **_ASKED,
+    "granted_at": "2025-06-16T04:00:00Z",
+    "text_version": "2025-01",
+    "text_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "state": "active",
+    "revoked_at": None,
+}
+
+
+class ConsentIn(BaseModel):
+    """What a firm allows, to whom, for what, until when. One consent has one purpose."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {**_ASKED, "text_digest": _CONSENT["text_digest"]}}
+    )
+
+    purpose: Purpose = Field(description="What the data may be used for (授权目的)")
+    item_codes: list[str] = Field(max_length=MAX_ITEMS, description="Items of the catalogue (信息项)")
+    receiver_ids: list[UUID] = Field(max_length=MAX_RECEIVERS, description="Who may read them (接收方)")
+    expires_at: AwareDatetime = Field(description="When the consent ends by itself, at most two years from now")
+    text_digest: str = Field(
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 of the text that was shown, from ShowConsentText: what was agreed to is what is in use",
+    )
+
+
+class ConsentOut(BaseModel):
+    """A consent as it is now."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _CONSENT})
+
+    id: UUID
+    subject_id: UUID
+    subject_kind: SubjectKind
+    purpose: Purpose
+    item_codes: list[str]
+    receiver_ids: list[UUID]
+    granted_at: datetime
+    expires_at: datetime
+    text_version: str
+    text_digest: str
+    state: ConsentState
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, view: ConsentView) -> "ConsentOut":
+        """Build from a consent."""
+        return cls(
+            id=view.id,
+            subject_id=view.subject_id,
+            subject_kind=view.subject_kind,
+            purpose=view.purpose,
+            item_codes=list(view.item_codes),
+            receiver_ids=list(view.receiver_ids),
+            granted_at=view.granted_at,
+            expires_at=view.expires_at,
+            text_version=view.text_version,
+            text_digest=view.text_digest.hex(),
+            state=view.state,
+            revoked_at=view.revoked_at,
+        )
+
+
+class ConsentPageOut(BaseModel):
+    """A page of consents and the cursor of the next."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"consents": [_CONSENT], "next_cursor": None}})
+
+    consents: list[ConsentOut]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: Page[ConsentView]) -> "ConsentPageOut":
+        """Build from a page."""
+        return cls(consents=[ConsentOut.of(view) for view in page.rows], next_cursor=page.next_cursor)
+
+
+class ConsentTextOut(BaseModel):
+    """What a firm is shown before it agrees."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "version": "2025-01",
+                "purpose": "pre_loan",
+                "zh": "本主体授权所列接收方查询所列信息项……",
+                "en": "The subject lets the named receivers read the named items ...",
+                "digest": _CONSENT["text_digest"],
+                "most_months": 24,
+            }
+        }
+    )
+
+    version: str
+    purpose: Purpose
+    zh: str
+    en: str
+    digest: str
+    most_months: int
+
+    @classmethod
+    def of(cls, text: ConsentText, purpose: Purpose) -> "ConsentTextOut":
+        """Build from a version of the text."""
+        return cls(
+            version=text.version,
+            purpose=purpose,
+            zh=text.zh[purpose],
+            en=text.en[purpose],
+            digest=text.digest(purpose).hex(),
+            most_months=text.most_months,
+        )

@@ -1,0 +1,207 @@
+"""Granting, revoking, and the one question every reader of a subject's data must ask."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.rules import (
+    OrganisationKind,
+    PrincipalKind,
+    Role,
+    Viewer,
+    requires_kind,
+    requires_role,
+    requires_scope,
+)
+from xinyidai.audit import service as audit
+from xinyidai.catalogue import queries as catalogue
+from xinyidai.catalogue.rules import requires_usable
+from xinyidai.consents import queries
+from xinyidai.consents.events import ConsentGranted, ConsentRevoked
+from xinyidai.consents.models import Consent
+from xinyidai.consents.rules import (
+    MAX_SUBJECTS,
+    ConsentState,
+    ConsentTextOutdated,
+    ConsentView,
+    Permission,
+    Purpose,
+    ReceiverUnfit,
+    SubjectKind,
+    TooManySubjects,
+    effective_permission,
+    requires_narrow,
+)
+from xinyidai.consents.texts import text_on
+from xinyidai.foundation import outbox
+from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.errors import NotFound
+from xinyidai.parties import queries as parties
+from xinyidai.parties.rules import PartyId
+
+SCOPE = "consents:write"
+
+
+async def grant(
+    session: AsyncSession,
+    viewer: Viewer,
+    *,
+    purpose: Purpose,
+    item_codes: Sequence[str],
+    receiver_ids: Sequence[UUID],
+    expires_at: datetime,
+    text_digest: bytes | None = None,
+    now: datetime,
+) -> ConsentView:
+    """Write down that the viewer's firm allows the receivers to read the items for one purpose.
+
+    The text in use today and its digest are kept as evidence. A consent already given stays beside the new one.
+
+    Parameters
+    ----------
+    text_digest : bytes, optional
+        Of the text that the subject was shown; a door that shows it passes it, and an outdated one is refused.
+
+    Raises
+    ------
+    ConsentTextOutdated
+        What was shown is not the text in use.
+    ReceiverUnfit
+        A receiver is not registered, or is a firm.
+    ConsentTooWide, ConsentEmpty
+        It outlasts the text's longest term, names too much, or nothing.
+    ItemNotListed, ItemForbidden
+        The catalogue does not offer the item today.
+    """
+    _requires_subject(viewer)
+    shown = text_on(business_date(now))
+    if text_digest is not None and text_digest != shown.digest(purpose):
+        raise ConsentTextOutdated(version=shown.version)
+    codes = sorted(set(item_codes))
+    receivers = sorted(set(receiver_ids))
+    requires_narrow(
+        item_codes=codes, receiver_ids=receivers, expires_at=expires_at, now=now, most_months=shown.most_months
+    )
+    for item in (await catalogue.items_by_code(session, codes, business_date(now))).values():
+        requires_usable(item)
+    await _requires_fit_receivers(session, receivers)
+    row = Consent(
+        subject_id=viewer.organisation_id,
+        subject_kind=SubjectKind(viewer.organisation_kind.value),
+        purpose=purpose,
+        item_codes=codes,
+        receiver_ids=receivers,
+        granted_by=viewer.principal_id,
+        granted_at=now,
+        expires_at=expires_at,
+        text_version=shown.version,
+        text_digest=shown.digest(purpose),
+    )
+    session.add(row)
+    await session.flush()
+    await outbox.announce(session, ConsentGranted(row.id, row.subject_id, purpose), occurred_at=now)
+    await _write_down(session, viewer, "consents.granted", row, now=now)
+    return queries.view_of(row, now=now)
+
+
+async def revoke(session: AsyncSession, viewer: Viewer, consent_id: UUID, *, now: datetime) -> ConsentView:
+    """Take a consent back, at once and for good; a second revocation changes nothing.
+
+    Locks the consent. No reader holds a lock on it, so revoking never waits for a read: a read that is under way is
+    looked at again by the database at its next statement.
+    """
+    _requires_subject(viewer)
+    statement = (
+        select(Consent)
+        .where(Consent.id == consent_id, Consent.subject_id == viewer.organisation_id)  # type: ignore[arg-type]
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    row = (await session.execute(statement)).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    if row.state == ConsentState.REVOKED:
+        return queries.view_of(row, now=now)
+    row.state, row.revoked_at, row.revoked_by = ConsentState.REVOKED, now, viewer.principal_id
+    session.add(row)
+    await session.flush()
+    await outbox.announce(session, ConsentRevoked(row.id, row.subject_id, Purpose(row.purpose)), occurred_at=now)
+    await _write_down(session, viewer, "consents.revoked", row, now=now)
+    return queries.view_of(row, now=now)
+
+
+async def require(
+    session: AsyncSession,
+    *,
+    receiver_id: UUID,
+    subject_ids: Sequence[UUID],
+    purpose: Purpose,
+    item_codes: Sequence[str],
+    now: datetime,
+) -> Permission:
+    """Return the permission to read these items of all these subjects, and present it to the database.
+
+    The caller writes the audit row that says who used it. Nothing is locked: what is read under the permission is
+    checked again by the facts' row-level security at every statement.
+
+    Raises
+    ------
+    ConsentMissing
+        Some subject has no consent that covers it; nothing was read, and the answer does not say whose it is.
+    """
+    if len(subject_ids) > MAX_SUBJECTS:
+        raise TooManySubjects(most=MAX_SUBJECTS)
+    listed = {item.code: item for item in await catalogue.items(session, business_date(now))}
+    permission = effective_permission(
+        subject_ids=subject_ids,
+        receiver_id=receiver_id,
+        purpose=purpose,
+        item_codes=item_codes,
+        grants=await queries.grants_for(session, subject_ids=subject_ids, receiver_id=receiver_id, purpose=purpose),
+        listed=listed,
+        at=now,
+    )
+    await queries.present(session, permission)
+    return permission
+
+
+async def require_own(session: AsyncSession, viewer: Viewer, *, item_codes: Sequence[str], now: datetime) -> Permission:
+    """Return the permission of a firm to read its own data: a right that needs no consent (知情权)."""
+    requires_kind(viewer, OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER)
+    own = viewer.organisation_id
+    permission = Permission(frozenset({own}), (), Purpose.EVALUATION, own, tuple(item_codes), now)
+    await queries.present(session, permission)
+    return permission
+
+
+async def _requires_fit_receivers(session: AsyncSession, receiver_ids: Sequence[UUID]) -> None:
+    found = await parties.parties_by_id(session, receiver_ids)
+    for receiver_id in receiver_ids:
+        view = found.get(PartyId(receiver_id))
+        if view is None or view.kind in (OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER):
+            raise ReceiverUnfit(receiver_id=str(receiver_id))
+
+
+def _requires_subject(viewer: Viewer) -> None:
+    requires_kind(viewer, OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER)
+    if viewer.principal_kind is PrincipalKind.CLIENT:
+        requires_scope(viewer, SCOPE)
+    else:
+        requires_role(viewer, Role.OWNER)
+
+
+async def _write_down(session: AsyncSession, viewer: Viewer, action: str, row: Consent, *, now: datetime) -> None:
+    await audit.write_down(
+        session,
+        viewer,
+        action=action,
+        subject_ids=[row.subject_id],
+        object_kind="consent",
+        object_id=str(row.id),
+        now=now,
+        purpose=row.purpose,
+        consent_ids=[row.id],
+    )

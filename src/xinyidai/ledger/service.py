@@ -1,0 +1,271 @@
+"""The ledger's verbs: post, reverse, open and close accounts, close a month.
+
+Who may move which money is for the room that asks; the ledger sees to it that the books stay right. A refusal comes out
+of the database and leaves the transaction fit only for rolling back: a caller that wants to go on after one wraps the
+call in ``session.begin_nested()``.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.engine import Row
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.rules import OrganisationKind, Role, Viewer, requires_kind, requires_role, requires_two_people
+from xinyidai.foundation.clock import add_months, business_date
+from xinyidai.foundation.errors import Refusal
+from xinyidai.foundation.money import MAX_FEN
+from xinyidai.ledger.rules import (
+    MAX_ID,
+    TENANT,
+    AccountClosed,
+    AccountCodeTaken,
+    AccountNotEmpty,
+    AccountUnknown,
+    AlreadyReversed,
+    AmountOutOfRange,
+    Book,
+    CeilingReached,
+    FloorReached,
+    JournalUnknown,
+    KeyReusedForAnotherJournal,
+    LedgerBusy,
+    PeriodClosed,
+    PeriodNotOver,
+    Posted,
+    Posting,
+    PostingRefused,
+    ReversalIsFinal,
+    UnbalancedJournal,
+    check_account,
+    check_heading,
+    check_posting,
+)
+
+REVERSAL_KIND = "reversal"
+
+Sent = Mapping[str, str | int | UUID | date | datetime | list[int] | None]
+
+_POST = text(
+    "SELECT journal_id, is_replayed FROM ledger.post(:tenant, :key, :kind, :effective_on, :now, :maker_id, :checker_id,"
+    " CAST(:subject AS jsonb), CAST(:account_ids AS bigint[]), CAST(:amounts_fen AS bigint[]), :reversal_of)"
+)
+_OPEN_ACCOUNT = text("SELECT ledger.open_account(:tenant, :book, :code, :owner_id, :floor_fen, :ceiling_fen) AS id")
+_CLOSE_ACCOUNT = text("SELECT ledger.close_account(:tenant, :account_id)")
+_CLOSE_PERIOD = text("SELECT ledger.close_period(:tenant, :month, :maker_id, :checker_id, :now)")
+
+
+async def post(session: AsyncSession, posting: Posting, *, now: datetime) -> Posted:
+    """Post a journal once per key, in one round trip; accounts are locked in id order until the transaction ends.
+
+    Raises
+    ------
+    UnbalancedJournal, PostingRefused, AmountOutOfRange, AccountUnknown, AccountClosed, PeriodClosed
+        The posting is wrong.
+    FloorReached, CeilingReached
+        An account's limit; under concurrency exactly as many journals pass as fit.
+    KeyReusedForAnotherJournal
+        The key names a journal with other content.
+    LedgerBusy
+        An account stayed locked beyond the lock time-out.
+    """
+    check_posting(posting)
+    legs = sorted(posting.legs, key=lambda leg: leg.account_id)
+    row = await _call(
+        session,
+        _POST,
+        {
+            "tenant": TENANT,
+            "key": posting.key,
+            "kind": posting.kind,
+            "effective_on": posting.effective_on,
+            "now": now,
+            "maker_id": posting.maker_id,
+            "checker_id": posting.checker_id,
+            "subject": json.dumps(dict(posting.subject)),
+            "account_ids": [leg.account_id for leg in legs],
+            "amounts_fen": [leg.amount_fen for leg in legs],
+            "reversal_of": None,
+        },
+    )
+    return Posted(row.journal_id, row.is_replayed)
+
+
+async def reverse(
+    session: AsyncSession,
+    journal_id: int,
+    *,
+    key: str,
+    effective_on: date,
+    maker_id: UUID,
+    checker_id: UUID,
+    now: datetime,
+) -> Posted:
+    """Post the mirror of a journal, which stands; limits and open periods hold for it as for any other.
+
+    Raises
+    ------
+    JournalUnknown, AlreadyReversed, ReversalIsFinal
+        Nothing there, reversed under another key, or itself a reversal; besides what `post` raises.
+    """
+    check_heading(key, effective_on, maker_id, checker_id)
+    if not 0 < journal_id <= MAX_ID:
+        raise JournalUnknown
+    row = await _call(
+        session,
+        _POST,
+        {
+            "tenant": TENANT,
+            "key": key,
+            "kind": REVERSAL_KIND,
+            "effective_on": effective_on,
+            "now": now,
+            "maker_id": maker_id,
+            "checker_id": checker_id,
+            "subject": None,
+            "account_ids": None,
+            "amounts_fen": None,
+            "reversal_of": journal_id,
+        },
+    )
+    return Posted(row.journal_id, row.is_replayed)
+
+
+async def open_account(
+    session: AsyncSession,
+    *,
+    book: Book,
+    code: str,
+    owner_id: UUID | None,
+    floor_fen: int | None = None,
+    ceiling_fen: int | None = None,
+) -> int:
+    """Open an account, or return the one of that code.
+
+    Parameters
+    ----------
+    code : str
+        Lower-case path, for example ``"cash:fund:<uuid>"``; the same for ever.
+    owner_id : UUID or None
+        The organisation that may see it; None for the platform alone.
+    floor_fen, ceiling_fen : int or None
+        Limits of the balance, which begins at zero and so must lie within.
+
+    Raises
+    ------
+    AccountCodeTaken
+        The code names an account of another book, owner or limits.
+    AccountRefused, AmountOutOfRange
+        The code or the limits are malformed.
+    """
+    check_account(code, floor_fen, ceiling_fen)
+    row = await _call(
+        session,
+        _OPEN_ACCOUNT,
+        {
+            "tenant": TENANT,
+            "book": book.value,
+            "code": code,
+            "owner_id": owner_id,
+            "floor_fen": floor_fen,
+            "ceiling_fen": ceiling_fen,
+        },
+    )
+    account_id: int = row.id
+    return account_id
+
+
+async def close_account(session: AsyncSession, account_id: int) -> None:
+    """Close an empty account for ever; closing it again is harmless.
+
+    Raises
+    ------
+    AccountUnknown, AccountNotEmpty
+        No such account; its balance is not zero.
+    """
+    await _call(session, _CLOSE_ACCOUNT, {"tenant": TENANT, "account_id": account_id})
+
+
+async def close_period(session: AsyncSession, maker: Viewer, checker: Viewer, *, month: date, now: datetime) -> None:
+    """Close a month and all before it: two of the operator's people, after the month's last Shanghai day.
+
+    Waits for postings in flight and holds off new ones until the commit.
+
+    Raises
+    ------
+    PeriodNotOver, PeriodClosed, LedgerBusy
+        Too early; closed before; a posting in flight outlasted the lock time-out.
+    """
+    for viewer in (maker, checker):
+        requires_kind(viewer, OrganisationKind.OPERATOR)
+    requires_role(checker, Role.APPROVER, Role.OWNER)
+    requires_two_people(maker.principal_id, checker.principal_id)
+    first = month.replace(day=1)
+    if business_date(now) < add_months(first, 1):
+        raise PeriodNotOver
+    await _call(
+        session,
+        _CLOSE_PERIOD,
+        {
+            "tenant": TENANT,
+            "month": first,
+            "maker_id": maker.principal_id,
+            "checker_id": checker.principal_id,
+            "now": now,
+        },
+    )
+
+
+async def _call(session: AsyncSession, statement: TextClause, sent: Sent) -> Row[tuple[object, ...]]:
+    try:
+        return (await session.execute(statement, sent)).one()
+    except DBAPIError as error:
+        refusal = _refusal_of(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+_PLAIN: dict[str, type[Refusal]] = {
+    "LG001": UnbalancedJournal,
+    "LG004": AccountUnknown,
+    "LG008": KeyReusedForAnotherJournal,
+    "LG009": PeriodClosed,
+    "LG010": JournalUnknown,
+    "LG011": ReversalIsFinal,
+    "LG012": AccountCodeTaken,
+    "40001": LedgerBusy,  # serialization failure
+    "40P01": LedgerBusy,  # deadlock
+    "55P03": LedgerBusy,  # lock time-out
+}
+_OF_ACCOUNT: dict[str, type[Refusal]] = {
+    "LG005": AccountClosed,
+    "LG006": FloorReached,
+    "LG007": CeilingReached,
+    "LG013": AccountNotEmpty,
+}
+_OUT_OF_RANGE = {"LG003", "22003"}
+_MALFORMED = {"LG002", "23502", "23503", "23514", "22P05"}
+
+
+def _refusal_of(error: DBAPIError) -> Refusal | None:
+    """Return the refusal that an error of a ledger function means; None for what is no refusal but a fault."""
+    cause = getattr(error.orig, "__cause__", None)
+    sqlstate = str(getattr(error.orig, "sqlstate", None))
+    detail = getattr(cause, "detail", None)
+    constraint = getattr(cause, "constraint_name", None)
+    if sqlstate in _PLAIN:
+        return _PLAIN[sqlstate]()
+    if sqlstate in _OF_ACCOUNT:
+        return _OF_ACCOUNT[sqlstate](account_id=int(str(detail)))
+    if sqlstate in _OUT_OF_RANGE:
+        return AmountOutOfRange(most_fen=MAX_FEN)
+    if sqlstate in _MALFORMED:
+        return PostingRefused(why=str(constraint or detail))
+    if constraint == "uq_journal_reversal_of":
+        return AlreadyReversed()
+    return None

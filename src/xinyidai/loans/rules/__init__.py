@@ -1,0 +1,1 @@
+"""The domain of loans: schedules, repayment, arrears, states. Pure."""

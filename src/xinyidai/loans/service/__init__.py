@@ -1,0 +1,20 @@
+"""Verbs of loans. Lock order as in agreements: demand, loan, reservation, then ledger accounts."""
+
+from xinyidai.loans.service.counting import count_days_past_due
+from xinyidai.loans.service.drawing import disburse, lapse_line, open_line
+from xinyidai.loans.service.reading import read
+from xinyidai.loans.service.recovering import apply_recovery, lock_loan, mark_compensated
+from xinyidai.loans.service.repaying import Repaid, repay
+
+__all__ = [
+    "Repaid",
+    "apply_recovery",
+    "count_days_past_due",
+    "disburse",
+    "lapse_line",
+    "lock_loan",
+    "mark_compensated",
+    "open_line",
+    "read",
+    "repay",
+]

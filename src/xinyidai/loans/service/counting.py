@@ -1,0 +1,130 @@
+"""Counting days past due, and what follows: the state, the class, the outcome for the score."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.outbox import announce
+from xinyidai.loans import queries
+from xinyidai.loans.events import LoanDefaulted, LoanOverdue
+from xinyidai.loans.models import Instalment, Loan
+from xinyidai.loans.rules.life import (
+    DEFAULT_AFTER_DAYS,
+    TAKES_PAYMENTS,
+    ClassFloor,
+    LoanState,
+    check_loan_step,
+    risk_class_floor,
+)
+from xinyidai.loans.rules.repayment import Owed, days_past_due
+from xinyidai.scoring import service as scoring
+
+BATCH = 500
+
+
+async def count_days_past_due(session: AsyncSession, *, now: datetime) -> int:
+    """Count every loan that has an unpaid instalment behind it, or was late yesterday; return how many changed.
+
+    Run as the platform, once a Shanghai day. Locks loans batch by batch in id order. A repayment in flight counts its
+    own loan, so what is locked is passed over.
+    """
+    floors = await queries.class_floors(session)
+    changed = 0
+    after = None
+    while True:
+        statement = _due_loans(now).limit(BATCH)
+        if after is not None:
+            statement = statement.where(col(Loan.id) > after)
+        rows = (await session.execute(statement)).scalars().all()
+        if not rows:
+            return changed
+        owed = await _owed_by(session, rows)
+        for row in rows:
+            changed += await count_one(session, row, owed[row.id], floors, now=now)
+        after = rows[-1].id
+
+
+async def count_one(
+    session: AsyncSession, row: Loan, owed: Sequence[Owed], floors: Sequence[ClassFloor], *, now: datetime
+) -> bool:
+    """Count one locked loan today; say whether anything changed. Announces what is new."""
+    today = business_date(now)
+    days = days_past_due(owed, on=today)
+    wanted = LoanState.OVERDUE if days else LoanState.PERFORMING
+    has_changed = days != row.days_past_due or wanted != row.state
+    ids = (str(row.id), str(row.firm_id), str(row.lender_id))
+    if wanted != row.state:
+        check_loan_step(LoanState(row.state), wanted)
+        row.state = wanted.value
+        if wanted is LoanState.OVERDUE:
+            await announce(session, LoanOverdue(*ids), occurred_at=now)
+    row.days_past_due = days
+    row.risk_class = risk_class_floor(days, floors, on=today).value
+    row.counted_on = today
+    if days > DEFAULT_AFTER_DAYS and row.defaulted_on is None:
+        row.defaulted_on = today
+        await _record_outcome(session, row, is_default=True, now=now)
+        await announce(session, LoanDefaulted(*ids), occurred_at=now)
+    session.add(row)
+    await session.flush()
+    return has_changed
+
+
+async def record_good_end(session: AsyncSession, row: Loan, *, now: datetime) -> None:
+    """Tell the score that a loan ended well, unless it ever defaulted."""
+    if row.defaulted_on is None:
+        await _record_outcome(session, row, is_default=False, now=now)
+
+
+async def _record_outcome(session: AsyncSession, row: Loan, *, is_default: bool, now: datetime) -> None:
+    await scoring.record_outcome(
+        session,
+        firm_id=row.firm_id,
+        is_default=is_default,
+        observed_on=business_date(now),
+        reported_by=row.lender_id,
+        loan_id=row.id,
+        now=now,
+    )
+
+
+def _due_loans(now: datetime) -> Select[Loan]:
+    unpaid = (
+        select(col(Instalment.loan_id))
+        .where(
+            col(Instalment.due_on) < business_date(now),
+            (col(Instalment.principal_paid_fen) < col(Instalment.principal_fen))
+            | (col(Instalment.interest_paid_fen) + col(Instalment.interest_waived_fen) < col(Instalment.interest_fen)),
+        )
+        .distinct()
+    )
+    return (
+        select(Loan)
+        .where(
+            col(Loan.state).in_(list(TAKES_PAYMENTS)),
+            col(Loan.id).in_(unpaid) | (col(Loan.state) == LoanState.OVERDUE.value),
+        )
+        .order_by(col(Loan.id))
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+async def _owed_by(session: AsyncSession, rows: Sequence[Loan]) -> dict[UUID, list[Owed]]:
+    statement = (
+        select(Instalment)
+        .where(col(Instalment.loan_id).in_([row.id for row in rows]))
+        .order_by(col(Instalment.loan_id), col(Instalment.number))
+        .execution_options(populate_existing=True)
+    )
+    found = (await session.execute(statement)).scalars().all()
+    return {
+        loan_id: [queries.instalment_of(one).owed for one in group]
+        for loan_id, group in groupby(found, key=lambda one: one.loan_id)
+    }

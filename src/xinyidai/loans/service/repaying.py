@@ -1,0 +1,227 @@
+"""Writing down a repayment that the lender reports."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from xinyidai.access.rules import Viewer
+from xinyidai.access.service import platform_scope
+from xinyidai.agreements import service as agreements
+from xinyidai.demands import service as demands
+from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.errors import NotFound
+from xinyidai.foundation.ids import new_id
+from xinyidai.foundation.money import Fen
+from xinyidai.foundation.outbox import announce
+from xinyidai.ledger import service as ledger
+from xinyidai.ledger.rules import Posting
+from xinyidai.loans import queries
+from xinyidai.loans.events import LoanClosed, LoanRepaid
+from xinyidai.loans.models import Instalment, Loan, RepaymentRow
+from xinyidai.loans.queries import LoanView
+from xinyidai.loans.rules.life import (
+    TAKES_PAYMENTS,
+    LoanState,
+    LoanTakesNoPayment,
+    PaymentReferenceReused,
+    check_loan_step,
+    checked_reference,
+)
+from xinyidai.loans.rules.repayment import PaymentDateRefused, Repayment, allocate
+from xinyidai.loans.rules.schedules import LoanTermsRefused
+from xinyidai.loans.service.counting import count_one, record_good_end
+from xinyidai.loans.service.desk import (
+    instalments_of,
+    locked_loan,
+    principal_legs,
+    requires_lender_desk,
+    write_down,
+)
+
+MAX_REPAYMENT_FEN = 2 * 10**13
+
+
+@dataclass(frozen=True)
+class Repaid:
+    """A repayment taken apart, and the loan after it."""
+
+    id: UUID
+    reference: str
+    amount_fen: Fen
+    principal_fen: Fen
+    interest_fen: Fen
+    waived_interest_fen: Fen
+    paid_on: date
+    loan: LoanView
+
+
+async def repay(
+    session: AsyncSession,
+    viewer: Viewer,
+    loan_id: UUID,
+    *,
+    amount_fen: int,
+    paid_on: date,
+    reference: str | None = None,
+    now: datetime,
+) -> Repaid:
+    """Write down a repayment by the waterfall of `rules.repayment`, and give capacity back for the principal in it.
+
+    The same reference and content again is the same repayment. Locks the loan, then its reservation.
+
+    Raises
+    ------
+    NotAllowed, NotFound
+        Not an officer of the lender; another lender's loan.
+    LoanTakesNoPayment
+        The loan is closed or compensated.
+    PaymentDateRefused, LoanTermsRefused, LoanReferenceRefused
+        Dated in the future, before the loan or before an earlier repayment; no amount; an unfit reference.
+    Overpayment, PartialPrepaymentRefused, PaymentReferenceReused
+    """
+    requires_lender_desk(viewer)
+    if not 1 <= amount_fen <= MAX_REPAYMENT_FEN:
+        raise LoanTermsRefused(field="amount_fen")
+    name = str(new_id()) if reference is None else checked_reference(reference)
+    async with platform_scope(session):
+        row = await locked_loan(session, loan_id)
+        if row.lender_id != viewer.organisation_id:
+            raise NotFound
+        before = await _by_reference(session, row, name)
+        if before is not None:
+            if (before.amount_fen, before.paid_on) != (amount_fen, paid_on):
+                raise PaymentReferenceReused
+            return _repaid(before, row)
+        if row.state not in TAKES_PAYMENTS:
+            raise LoanTakesNoPayment(state=row.state)
+        await _check_date(session, row, paid_on, now=now)
+        rows = await instalments_of(session, row.id)
+        planned = [queries.instalment_of(one) for one in rows]
+        asked = queries.dues_of(queries.view_of(row), planned, on=paid_on)
+        taken = allocate([one.owed for one in planned], Fen(amount_fen), asked, on=paid_on)
+        repayment = _row_of(row, name, Fen(amount_fen), taken, paid_on, viewer.principal_id, now=now)
+        _apply(session, row, rows, taken)
+        session.add(repayment)
+        await session.flush()
+        await _settle(session, viewer, row, rows, repayment, taken, now=now)
+    await write_down(session, viewer, row, "loans.repaid", now=now)
+    return _repaid(repayment, row)
+
+
+async def _settle(
+    session: AsyncSession,
+    viewer: Viewer,
+    row: Loan,
+    rows: Sequence[Instalment],
+    repayment: RepaymentRow,
+    taken: Repayment,
+    *,
+    now: datetime,
+) -> None:
+    """Post the principal, release its capacity, count the loan anew, and tell the rooms around."""
+    if taken.principal_fen:
+        await ledger.post(
+            session,
+            Posting(
+                key=f"repayment:{repayment.id}",
+                kind="repayment",
+                legs=await principal_legs(session, row.lender_id, -taken.principal_fen),
+                effective_on=repayment.paid_on,
+                maker_id=viewer.principal_id,
+                subject={"loan_id": str(row.id), "repayment_id": str(repayment.id)},
+            ),
+            now=now,
+        )
+        if row.reservation_id is not None:
+            await agreements.release(
+                session,
+                row.reservation_id,
+                amount_fen=taken.principal_fen,
+                reason="repaid",
+                maker_id=viewer.principal_id,
+                now=now,
+            )
+        await demands.record_exposure(
+            session,
+            firm_id=row.firm_id,
+            lender_id=row.lender_id,
+            loan_id=row.id,
+            outstanding_fen=queries.view_of(row).outstanding_fen,
+            now=now,
+        )
+    ids = (str(row.id), str(row.firm_id), str(row.lender_id))
+    if taken.is_closing:
+        check_loan_step(LoanState(row.state), LoanState.CLOSED)
+        row.state = LoanState.CLOSED.value
+        row.closed_on = repayment.paid_on
+        row.days_past_due = 0
+        session.add(row)
+        await session.flush()
+        await record_good_end(session, row, now=now)
+        await announce(session, LoanClosed(*ids), occurred_at=now)
+    else:
+        floors = await queries.class_floors(session)
+        await count_one(session, row, [queries.instalment_of(one).owed for one in rows], floors, now=now)
+    await announce(session, LoanRepaid(*ids), occurred_at=now)
+
+
+def _apply(session: AsyncSession, row: Loan, rows: Sequence[Instalment], taken: Repayment) -> None:
+    by_number = {one.number: one for one in rows}
+    for part in taken.allocations:
+        instalment = by_number[part.number]
+        instalment.principal_paid_fen += part.principal_fen
+        instalment.interest_paid_fen += part.interest_fen
+    if taken.is_closing:
+        for instalment in rows:
+            instalment.interest_waived_fen = instalment.interest_fen - instalment.interest_paid_fen
+    row.principal_repaid_fen += taken.principal_fen
+    session.add_all([row, *rows])
+
+
+async def _check_date(session: AsyncSession, row: Loan, paid_on: date, *, now: datetime) -> None:
+    """Refuse a date out of order: the waterfall of a day depends on what was paid before it."""
+    latest = select(func.max(col(RepaymentRow.paid_on))).where(col(RepaymentRow.loan_id) == row.id)
+    last_paid_on = (await session.execute(latest)).scalar_one()
+    if not max(row.disbursed_on, last_paid_on or row.disbursed_on) <= paid_on <= business_date(now):
+        raise PaymentDateRefused
+
+
+async def _by_reference(session: AsyncSession, row: Loan, reference: str) -> RepaymentRow | None:
+    statement = select(RepaymentRow).where(
+        col(RepaymentRow.loan_id) == row.id, col(RepaymentRow.reference) == reference
+    )
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+def _row_of(
+    row: Loan, reference: str, amount_fen: Fen, taken: Repayment, paid_on: date, recorded_by: UUID, *, now: datetime
+) -> RepaymentRow:
+    return RepaymentRow(
+        loan_id=row.id,
+        reference=reference,
+        amount_fen=amount_fen,
+        principal_fen=taken.principal_fen,
+        interest_fen=taken.interest_fen,
+        waived_interest_fen=taken.waived_interest_fen,
+        paid_on=paid_on,
+        recorded_at=now,
+        recorded_by=recorded_by,
+    )
+
+
+def _repaid(repayment: RepaymentRow, row: Loan) -> Repaid:
+    return Repaid(
+        id=repayment.id,
+        reference=repayment.reference,
+        amount_fen=Fen(repayment.amount_fen),
+        principal_fen=Fen(repayment.principal_fen),
+        interest_fen=Fen(repayment.interest_fen),
+        waived_interest_fen=Fen(repayment.waived_interest_fen),
+        paid_on=repayment.paid_on,
+        loan=queries.view_of(row),
+    )

@@ -1,0 +1,6 @@
+"""Matching (撮合对接): which products fit a demand, in which order, who is asked, and the one offer that is accepted.
+
+A demand meets every open product; what does not fit is told with every failing clause. The best few lenders are asked
+and have a clock of working days. The invariant of the room: no path, the first round, a replacement or an operator's
+hand, reaches a lender whose own filter the applicant fails or to whom the firm gave no valid consent.
+"""

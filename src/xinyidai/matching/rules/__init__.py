@@ -1,0 +1,1 @@
+"""The rules of matching, all pure: states, eligibility, ranking, offers and what they cost."""

@@ -1,0 +1,48 @@
+"""Verbs of matching: match and dispatch, answer, offer, accept.
+
+Lock order, here and in the rooms above: demand, dispatch, offer, then agreements.
+"""
+
+from xinyidai.matching.service import replaying as replaying
+from xinyidai.matching.service.accepting import AcceptedView, accept, lapse_due, mark_disbursed
+from xinyidai.matching.service.dispatching import (
+    MatchView,
+    assign,
+    decline,
+    end_for_demand,
+    end_without_consent,
+    match,
+    replace_dispatch,
+    settle,
+    take_up,
+    time_out_due,
+)
+from xinyidai.matching.service.offering import (
+    approve_offer,
+    decline_offer,
+    expire_offers,
+    make_offer,
+    withdraw_offer,
+)
+
+__all__ = [
+    "AcceptedView",
+    "MatchView",
+    "accept",
+    "approve_offer",
+    "assign",
+    "decline",
+    "decline_offer",
+    "end_for_demand",
+    "end_without_consent",
+    "expire_offers",
+    "lapse_due",
+    "make_offer",
+    "mark_disbursed",
+    "match",
+    "replace_dispatch",
+    "settle",
+    "take_up",
+    "time_out_due",
+    "withdraw_offer",
+]

@@ -1,0 +1,260 @@
+"""Assembling what a matching is decided from (shelf, applicant's facts, lenders' standings), and recording it."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.rules import OrganisationKind, PrincipalKind, Viewer
+from xinyidai.agreements import queries as agreements
+from xinyidai.agreements.queries import AgreementView
+from xinyidai.agreements.rules import TAKES_NEW_LOANS
+from xinyidai.consents import queries as consent_reads
+from xinyidai.consents import service as consents
+from xinyidai.consents.rules import ConsentMissing, Permission, Purpose
+from xinyidai.decisions import service as decisions
+from xinyidai.demands import queries as demands
+from xinyidai.demands.queries import DemandView
+from xinyidai.demands.rules import ITEMS_OPENED_TO_LENDERS
+from xinyidai.foundation.canonical import digest
+from xinyidai.foundation.clock import add_months, business_date
+from xinyidai.foundation.errors import Refusal
+from xinyidai.foundation.paging import MAX_PAGE
+from xinyidai.matching import queries
+from xinyidai.matching.models import Shelf
+from xinyidai.matching.rules.eligibility import (
+    RULES_VERSION,
+    WHOLE_PPM,
+    Decision,
+    Fact,
+    OnShelf,
+    Standing,
+    decide,
+)
+from xinyidai.matching.rules.offers import MatchingPolicy
+from xinyidai.matching.rules.records import outcome_of, reasons_of, shelf_json, vector_of
+from xinyidai.matching.service.shelf import open_shelf
+from xinyidai.parties import queries as parties
+from xinyidai.parties.rules import PLATFORM_ID
+from xinyidai.profiles import model
+from xinyidai.profiles import service as profiles
+from xinyidai.scoring import queries as scores
+from xinyidai.scoring import service as scoring
+
+KIND = "match"
+MAX_LINE_PAGES = 50
+SCORE_KEEPS = timedelta(days=1)
+"""A score of the last day serves again: dispatches that replace each other within a day look at the same one."""
+
+THE_PLATFORM = Viewer(
+    principal_id=PLATFORM_ID,
+    principal_kind=PrincipalKind.SYSTEM,
+    organisation_id=PLATFORM_ID,
+    organisation_kind=OrganisationKind.OPERATOR,
+    roles=frozenset(),
+)
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A matching that was decided and recorded in this transaction."""
+
+    demand: DemandView
+    policy: MatchingPolicy
+    facts: Mapping[str, Fact]
+    decision: Decision
+    decision_id: UUID
+
+
+async def assemble(session: AsyncSession, demand: DemandView, *, now: datetime) -> Assembled:
+    """Gather facts, decide by the pure rules and record the decision. The session is in platform scope.
+
+    A missing consent to the platform, or no score, is a fact like others: products that ask for a score then fail.
+    """
+    policy = await queries.limits_on(session, business_date(now))
+    shelf = await open_shelf(session, business_date(now))
+    facts, consent_ids = await applicant_facts(session, demand, shelf, policy, now=now)
+    standings = await standings_of(session, demand, {UUID(product.lender_id) for product in shelf}, policy, now=now)
+    decision = decide(shelf, facts, standings)
+    shelf_digest = await _keep_shelf(session, shelf, now=now)
+    decision_id = await decisions.record(
+        session,
+        kind=KIND,
+        subject_id=demand.firm_id,
+        vector=vector_of(facts, standings),
+        outcome=outcome_of(decision),
+        reasons=reasons_of(decision),
+        versions={"rules": RULES_VERSION, "shelf": shelf_digest.hex(), "limits": policy.effective_from.isoformat()},
+        consent_ids=consent_ids,
+        now=now,
+    )
+    return Assembled(demand, policy, facts, decision, decision_id)
+
+
+async def applicant_facts(
+    session: AsyncSession, demand: DemandView, shelf: Collection[OnShelf], policy: MatchingPolicy, *, now: datetime
+) -> tuple[dict[str, Fact], tuple[UUID, ...]]:
+    """Return what is known of the applicant, and the consents under which it was read."""
+    party = await parties.party(session, demand.firm_id)
+    exposure_fen = await exposure_before(session, demand.firm_id, now)
+    facts: dict[str, Fact] = {
+        "demand_id": str(demand.id),
+        "amount_fen": demand.amount_fen,
+        "term_months": demand.term_months,
+        "use": demand.use.value,
+        "repayment_kind": demand.repayment_kind.value,
+        "kind": party.kind.value,
+        "region_code": party.region_code,
+        "industry_code": party.industry_code,
+        "age_months": months_between(party.established_on, business_date(now)),
+        "staff": party.staff,
+        "known_exposure_fen": exposure_fen,
+        "exposure_with_demand_fen": exposure_fen + demand.amount_fen,
+        "answer_working_days": policy.answer_working_days,
+        "pd_ppm": None,
+        "score_points": None,
+        "score_band": None,
+        "score_decision_id": None,
+        "score_absent": None,
+    }
+    wanted = _indicators_wanted(shelf)
+    facts |= dict.fromkeys(sorted(wanted))
+    try:
+        permission = await consents.require(
+            session,
+            receiver_id=PLATFORM_ID,
+            subject_ids=[demand.firm_id],
+            purpose=Purpose.PRE_LOAN,
+            item_codes=list(ITEMS_OPENED_TO_LENDERS),
+            now=now,
+        )
+    except ConsentMissing as missing:
+        return facts | {"score_absent": missing.code}, ()
+    facts |= await _score(session, permission, demand.firm_id, now=now)
+    facts |= await _indicators(session, permission, demand.firm_id, wanted, now=now)
+    return facts, permission.consent_ids
+
+
+async def exposure_before(session: AsyncSession, firm_id: UUID, moment: datetime) -> int:
+    """Return the exposure known just before a moment: what the same moment adds later cannot change it on replay."""
+    return await demands.known_exposure_fen(session, firm_id, known_at=moment - timedelta(microseconds=1))
+
+
+async def standings_of(
+    session: AsyncSession, demand: DemandView, lender_ids: Collection[UUID], policy: MatchingPolicy, *, now: datetime
+) -> dict[str, Standing]:
+    """Return how each lender stands toward the demand now: consent, asked before, risk-sharing line, history."""
+    listed = sorted(lender_ids)
+    allowed = await consent_reads.receivers_allowed(
+        session,
+        demand.firm_id,
+        purpose=Purpose.PRE_LOAN,
+        item_codes=list(ITEMS_OPENED_TO_LENDERS),
+        receiver_ids=listed,
+        now=now,
+    )
+    asked = await queries.lenders_asked(session, demand.id)
+    shares = await queries.grant_shares(session, listed, policy, now=now)
+    lines = await _lines(session, set(listed), demand.amount_fen, now=now)
+    return {
+        str(lender_id): replace(
+            lines.get(lender_id, Standing(str(lender_id), has_consent=False)),
+            has_consent=lender_id in allowed,
+            was_asked=lender_id in asked,
+            grant_share_ppm=shares.get(lender_id),
+        )
+        for lender_id in listed
+    }
+
+
+async def _lines(
+    session: AsyncSession, lender_ids: set[UUID], amount_fen: int, *, now: datetime
+) -> dict[UUID, Standing]:
+    """Return, for each lender with a line in force, the line that this amount would be reserved on.
+
+    That is the first line that takes it, in order of age, as the reservation looks for it; where none does, the first.
+    """
+    today = business_date(now)
+    found: dict[UUID, list[AgreementView]] = {}
+    cursor = None
+    for _page in range(MAX_LINE_PAGES):
+        page = await agreements.agreements(session, THE_PLATFORM, cursor=cursor, limit=MAX_PAGE)
+        for line in page.rows:
+            if line.lender_id in lender_ids and line.valid_from <= today < line.valid_to:
+                found.setdefault(line.lender_id, []).append(line)
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return {lender_id: await _best_line(session, lines, amount_fen) for lender_id, lines in found.items()}
+
+
+async def _best_line(session: AsyncSession, lines: list[AgreementView], amount_fen: int) -> Standing:
+    standings = []
+    for line in sorted(lines, key=lambda one: (one.valid_from, one.id)):
+        covered_ppm = WHOLE_PPM - line.shares.lender_ppm
+        standing = Standing(
+            lender_id=str(line.lender_id),
+            has_consent=False,
+            line=line.state.value,
+            line_available_fen=await agreements.available_fen(session, line.id),
+            line_covered_ppm=covered_ppm,
+            line_firm_cap_fen=line.per_firm_cap_fen,
+            line_max_rate_bp=line.max_rate_bp,
+        )
+        if line.state in TAKES_NEW_LOANS and amount_fen * covered_ppm // WHOLE_PPM <= standing.line_available_fen:
+            return standing
+        standings.append(standing)
+    return standings[0]
+
+
+async def _score(session: AsyncSession, permission: Permission, firm_id: UUID, *, now: datetime) -> dict[str, Fact]:
+    """Return the score of today, or make one; without one, say which refusal stood in the way."""
+    try:
+        score = await scores.latest_score(session, firm_id, max_age=SCORE_KEEPS, now=now)
+        if score is None:
+            score = await scoring.score_firm(session, permission, firm_id=firm_id, as_of=now, now=now)
+    except Refusal as refusal:
+        return {"score_absent": refusal.code}
+    return {
+        "pd_ppm": score.pd_ppm,
+        "score_points": score.score_points,
+        "score_band": score.band,
+        "score_decision_id": str(score.decision_id),
+    }
+
+
+def _indicators_wanted(shelf: Collection[OnShelf]) -> set[str]:
+    """Return the indicators that some clause on the shelf looks at; no other is read."""
+    codes = {text.code for text in model.indicator_texts()}
+    return codes & {clause.field for product in shelf for clause in product.clauses}
+
+
+async def _indicators(
+    session: AsyncSession, permission: Permission, firm_id: UUID, wanted: Collection[str], *, now: datetime
+) -> dict[str, Fact]:
+    """Return the wanted indicators as integers of their measure, None where there is no data."""
+    if not wanted:
+        return {}
+    drawn = await profiles.draw(session, permission, as_of=now, known_at=now)
+    readings = model.readings_of(drawn.vector_of(firm_id))
+    return {reading.code: reading.value for reading in readings if reading.code in wanted}
+
+
+def months_between(since: date | None, day: date) -> int | None:
+    """Return the full months from a day to a later one; None where the first is unknown."""
+    if since is None:
+        return None
+    months = (day.year - since.year) * 12 + day.month - since.month
+    return months - (add_months(since, months) > day)
+
+
+async def _keep_shelf(session: AsyncSession, shelf: Collection[OnShelf], *, now: datetime) -> bytes:
+    told = shelf_json(list(shelf))
+    shelf_digest = digest(told)
+    await session.execute(
+        insert(Shelf).values(digest=shelf_digest, products=told, recorded_at=now).on_conflict_do_nothing()
+    )
+    return shelf_digest

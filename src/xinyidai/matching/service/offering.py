@@ -1,0 +1,276 @@
+"""Offers: made by one person of the lender, approved by another, withdrawn, declined, expired. Terms never change.
+
+Lock order: demand, dispatch, offer.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from xinyidai.access.rules import Viewer, requires_two_people
+from xinyidai.access.service import platform_scope
+from xinyidai.demands import service as demands
+from xinyidai.demands.queries import DemandView
+from xinyidai.demands.rules import DemandState, RepaymentKind
+from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.errors import NotFound
+from xinyidai.foundation.outbox import announce
+from xinyidai.matching import queries
+from xinyidai.matching.events import OfferEnded, OfferIssued
+from xinyidai.matching.models import Dispatch, Offer, OfferStanding
+from xinyidai.matching.queries import OfferView, offer_view
+from xinyidai.matching.rules.costs import total_interest_fen
+from xinyidai.matching.rules.offers import (
+    DemandNotOpen,
+    NotEligible,
+    OfferExpired,
+    OfferPending,
+    OfferTerms,
+    check_offer,
+)
+from xinyidai.matching.rules.states import (
+    BEFORE_THE_FIRM,
+    DispatchState,
+    OfferEnd,
+    OfferState,
+    dispatch_moved,
+    offer_moved,
+)
+from xinyidai.matching.service.desk import requires_firm, requires_lender_checker, requires_lender_desk
+from xinyidai.matching.service.dispatching import SEEKING, locked, own_locked, settle
+from xinyidai.matching.service.sending import covering_consent
+from xinyidai.matching.service.shelf import product_dispatched
+from xinyidai.matching.service.standing import move_offer, standing_locked, write_down_offer
+
+EXPIRE_BATCH = 200
+
+
+async def make_offer(
+    session: AsyncSession,
+    viewer: Viewer,
+    dispatch_id: UUID,
+    *,
+    amount_fen: int,
+    rate_bp: int,
+    term_months: int,
+    repayment_kind: RepaymentKind,
+    valid_until: datetime,
+    now: datetime,
+) -> OfferView:
+    """Propose an offer on a dispatched demand; a second person of the lender issues it by `approve_offer`.
+
+    Raises
+    ------
+    NotAllowed, NotFound
+        No officer of a lender; no dispatch to this lender.
+    IllegalDispatchStep, DemandNotOpen, OfferPending
+        Timed out, declined or ended; the demand is over; one offer of this lender is pending already.
+    OfferTermsRefused, RepaymentKindNotOffered
+        Outside the product's bands, or above what the firm asked.
+    ConsentMissing
+        The firm took its consent back.
+    """
+    requires_lender_desk(viewer)
+    terms = OfferTerms(amount_fen, rate_bp, term_months, repayment_kind, valid_until)
+    async with platform_scope(session):
+        dispatch = await own_locked(session, viewer, dispatch_id)
+        demand = await _seeking(session, dispatch.demand_id)
+        await _check_terms(session, terms, dispatch, demand, now=now)
+        await covering_consent(session, firm_id=dispatch.firm_id, lender_id=dispatch.lender_id, now=now)
+        row, standing = await _write(session, viewer, dispatch, terms, now=now)
+        await write_down_offer(session, viewer, row, "matching.offer_made", now=now)
+    return offer_view(row, standing)
+
+
+async def approve_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID, *, now: datetime) -> OfferView:
+    """Issue a proposed offer as the second person; from now on the firm sees it.
+
+    Raises
+    ------
+    NotAllowed, NotFound, SamePersonTwice
+    IllegalOfferStep, DemandNotOpen, OfferExpired, ConsentMissing
+    """
+    requires_lender_checker(viewer)
+    async with platform_scope(session):
+        row = await _own_offer(session, viewer, offer_id)
+        demand = await demands.lock(session, row.demand_id)
+        dispatch = await locked(session, row.dispatch_id)
+        standing = await standing_locked(session, offer_id)
+        offer_moved(OfferState(standing.state), OfferState.ISSUED)
+        requires_two_people(row.made_by, viewer.principal_id)
+        _requires_seeking(demand)
+        if row.valid_until <= now:
+            raise OfferExpired
+        await covering_consent(session, firm_id=row.firm_id, lender_id=row.lender_id, now=now)
+        standing.approved_by, standing.approved_at = viewer.principal_id, now
+        await move_offer(session, standing, OfferState.ISSUED, now=now)
+        dispatch.state = dispatch_moved(DispatchState(dispatch.state), DispatchState.OFFERED).value
+        dispatch.offered_at = dispatch.offered_at or now
+        session.add(dispatch)
+        if demand.state is DemandState.MATCHING:
+            await demands.mark(session, demand.id, DemandState.OFFERED, now=now)
+        await write_down_offer(session, viewer, row, "matching.offer_issued", now=now)
+        await announce(session, OfferIssued(*offer_ids(row)), occurred_at=now)
+    return offer_view(row, standing)
+
+
+async def withdraw_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID, *, now: datetime) -> OfferView:
+    """Take back a proposal, or an issued offer before it is accepted; the demand is before the lender again.
+
+    Raises
+    ------
+    NotAllowed, NotFound, IllegalOfferStep
+    """
+    requires_lender_desk(viewer)
+    async with platform_scope(session):
+        row = await _own_offer(session, viewer, offer_id)
+        await demands.lock(session, row.demand_id)
+        dispatch = await locked(session, row.dispatch_id)
+        standing = await standing_locked(session, offer_id)
+        await move_offer(session, standing, OfferState.WITHDRAWN, end_code=OfferEnd.LENDER_WITHDREW, now=now)
+        if dispatch.state == DispatchState.OFFERED:
+            dispatch.state = dispatch_moved(DispatchState.OFFERED, DispatchState.IN_REVIEW).value
+            session.add(dispatch)
+        await _ended(session, viewer, row, standing, "matching.offer_withdrawn", now=now)
+    return offer_view(row, standing)
+
+
+async def decline_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID, *, now: datetime) -> OfferView:
+    """Say no to an offer, as the firm; the lender no longer sees the demand.
+
+    Raises
+    ------
+    NotAllowed, NotFound, IllegalOfferStep
+    """
+    requires_firm(viewer)
+    seen = await queries.offer(session, viewer, offer_id)
+    async with platform_scope(session):
+        await demands.lock(session, seen.demand_id)
+        row = await session.get_one(Offer, offer_id)
+        dispatch = await locked(session, row.dispatch_id)
+        standing = await standing_locked(session, offer_id)
+        await move_offer(session, standing, OfferState.DECLINED, end_code=OfferEnd.FIRM_DECLINED, now=now)
+        await _end_dispatch(session, dispatch, now=now)
+        await _ended(session, viewer, row, standing, "matching.offer_declined", now=now)
+    return offer_view(row, standing)
+
+
+async def expire_offers(session: AsyncSession, *, now: datetime, limit: int = EXPIRE_BATCH) -> int:
+    """End, as the platform, offers whose time is over; return how many ended."""
+    due = (
+        select(col(OfferStanding.offer_id), col(OfferStanding.demand_id))
+        .where(col(OfferStanding.state).in_(list(BEFORE_THE_FIRM)), col(OfferStanding.valid_until) <= now)
+        .order_by(col(OfferStanding.valid_until), col(OfferStanding.offer_id))
+        .limit(limit)
+    )
+    ended = 0
+    for offer_id, demand_id in (await session.execute(due)).all():
+        await demands.lock(session, demand_id)
+        standing = await standing_locked(session, offer_id)
+        if standing.state not in BEFORE_THE_FIRM:
+            continue
+        row = await session.get_one(Offer, offer_id)
+        was_issued = standing.state == OfferState.ISSUED
+        await move_offer(session, standing, OfferState.EXPIRED, now=now)
+        if was_issued:
+            await _end_dispatch(session, await locked(session, row.dispatch_id), now=now)
+        await _ended(session, None, row, standing, "matching.offer_expired", now=now)
+        ended += 1
+    return ended
+
+
+def offer_ids(row: Offer) -> tuple[str, str, str, str]:
+    """Return the ids that every event of an offer carries."""
+    return str(row.demand_id), str(row.firm_id), str(row.id), str(row.lender_id)
+
+
+async def _check_terms(
+    session: AsyncSession, terms: OfferTerms, dispatch: Dispatch, demand: DemandView, *, now: datetime
+) -> None:
+    dispatch_moved(DispatchState(dispatch.state), DispatchState.OFFERED)
+    pending = select(OfferStanding).where(
+        col(OfferStanding.demand_id) == dispatch.demand_id,
+        col(OfferStanding.lender_id) == dispatch.lender_id,
+        col(OfferStanding.state).in_(list(BEFORE_THE_FIRM)),
+    )
+    if (await session.execute(pending)).scalars().first() is not None:
+        raise OfferPending
+    product = await product_dispatched(session, dispatch.product_id)
+    if product is None:
+        raise NotEligible(product=str(dispatch.product_id), failed=["product_not_open"])
+    policy = await queries.limits_on(session, business_date(now))
+    check_offer(terms, product, demand_amount_fen=demand.amount_fen, policy=policy, now=now)
+
+
+async def _write(
+    session: AsyncSession, viewer: Viewer, dispatch: Dispatch, terms: OfferTerms, *, now: datetime
+) -> tuple[Offer, OfferStanding]:
+    product = await product_dispatched(session, dispatch.product_id)
+    assert product is not None, "looked up a moment ago in this transaction"
+    row = Offer(
+        dispatch_id=dispatch.id,
+        demand_id=dispatch.demand_id,
+        firm_id=dispatch.firm_id,
+        lender_id=dispatch.lender_id,
+        product_id=dispatch.product_id,
+        amount_fen=terms.amount_fen,
+        rate_bp=terms.rate_bp,
+        term_months=terms.term_months,
+        repayment_kind=terms.repayment_kind.value,
+        total_interest_fen=total_interest_fen(terms.amount_fen, terms.rate_bp, terms.term_months, terms.repayment_kind),
+        requires_cover=product.requires_cover,
+        valid_until=terms.valid_until,
+        made_by=viewer.principal_id,
+        made_at=now,
+    )
+    session.add(row)
+    await session.flush()
+    standing = OfferStanding(
+        offer_id=row.id,
+        demand_id=row.demand_id,
+        firm_id=row.firm_id,
+        lender_id=row.lender_id,
+        made_by=row.made_by,
+        valid_until=row.valid_until,
+    )
+    session.add(standing)
+    await session.flush()
+    return row, standing
+
+
+async def _own_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID) -> Offer:
+    row = await session.get(Offer, offer_id)
+    if row is None or row.lender_id != viewer.organisation_id:
+        raise NotFound
+    return row
+
+
+async def _seeking(session: AsyncSession, demand_id: UUID) -> DemandView:
+    demand = await demands.lock(session, demand_id)
+    _requires_seeking(demand)
+    return demand
+
+
+def _requires_seeking(demand: DemandView) -> None:
+    if demand.state not in SEEKING:
+        raise DemandNotOpen(state=demand.state.value)
+
+
+async def _end_dispatch(session: AsyncSession, dispatch: Dispatch, *, now: datetime) -> None:
+    dispatch.state = dispatch_moved(DispatchState(dispatch.state), DispatchState.ENDED).value
+    dispatch.ended_at = now
+    session.add(dispatch)
+    await session.flush()
+    await demands.close_to(session, dispatch.demand_id, [dispatch.lender_id], now=now)
+
+
+async def _ended(
+    session: AsyncSession, viewer: Viewer | None, row: Offer, standing: OfferStanding, action: str, *, now: datetime
+) -> None:
+    await write_down_offer(session, viewer, row, action, now=now)
+    if standing.approved_at is not None:
+        await announce(session, OfferEnded(*offer_ids(row)), occurred_at=now)
+    await settle(session, row.demand_id, now=now)

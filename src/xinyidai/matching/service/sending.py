@@ -1,0 +1,175 @@
+"""Sending a demand to a lender: the only writer of dispatches, which checks filter and consent as it sends."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.audit import service as audit
+from xinyidai.consents import queries as consent_reads
+from xinyidai.consents import service as consents
+from xinyidai.consents.rules import ConsentMissing, Grant, Purpose
+from xinyidai.demands import service as demands
+from xinyidai.demands.rules import ITEMS_OPENED_TO_LENDERS
+from xinyidai.foundation.calendar import add_working_days
+from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.outbox import announce
+from xinyidai.matching import queries
+from xinyidai.matching.events import DemandDispatched
+from xinyidai.matching.models import Dispatch
+from xinyidai.matching.rules.eligibility import Standing, Verdict, judge
+from xinyidai.matching.rules.offers import LenderAskedBefore, NotEligible, TooManyLenders
+from xinyidai.matching.rules.ranking import first_of_each_lender
+from xinyidai.matching.rules.records import eligibility_digest
+from xinyidai.matching.rules.states import DispatchPath, DispatchState, dispatch_moved
+from xinyidai.matching.service.assembling import Assembled, standings_of
+from xinyidai.matching.service.shelf import product_now
+
+
+@dataclass(frozen=True)
+class Covering:
+    """The consent that lets a lender look, and until when."""
+
+    consent_id: UUID
+    consent_ids: tuple[UUID, ...]
+    until: datetime
+
+
+async def send_to_best(
+    session: AsyncSession, assembled: Assembled, *, path: DispatchPath, most: int, now: datetime
+) -> list[Dispatch]:
+    """Send to the best product of each lender, in rank, until `most` are sent; who fails at sending is passed over."""
+    sent: list[Dispatch] = []
+    for one in first_of_each_lender(assembled.decision.ranked, len(assembled.decision.ranked)):
+        if len(sent) == most:
+            break
+        try:
+            sent.append(await _dispatch_to(session, assembled, UUID(one.candidate.product_id), path=path, now=now))
+        except TooManyLenders:
+            break
+        except (NotEligible, LenderAskedBefore, ConsentMissing):
+            # Between ranking and sending a consent ended, a line filled up or the product closed: ask the next.
+            continue
+    return sent
+
+
+async def send_by_hand(
+    session: AsyncSession, assembled: Assembled, product_id: UUID, *, assigned_by: UUID, now: datetime
+) -> Dispatch:
+    """Send to one product's lender because an operator said so; refusals as for every other path."""
+    path = DispatchPath.MANUAL
+    return await _dispatch_to(session, assembled, product_id, path=path, assigned_by=assigned_by, now=now)
+
+
+async def _dispatch_to(
+    session: AsyncSession,
+    assembled: Assembled,
+    product_id: UUID,
+    *,
+    path: DispatchPath,
+    assigned_by: UUID | None = None,
+    now: datetime,
+) -> Dispatch:
+    """Send a demand to the lender of a product, whatever the path, or refuse.
+
+    The product is read again, the lender's standing and the consent are asked again, and the product's own filter is
+    run again on the facts of this transaction. The demand is locked and the session in platform scope.
+
+    Raises
+    ------
+    NotEligible
+        The product is no longer open, or a clause fails; names every failing clause.
+    ConsentMissing, LenderAskedBefore, TooManyLenders
+    """
+    demand = assembled.demand
+    asked = await queries.lenders_asked(session, demand.id)
+    if len(asked) >= assembled.policy.lenders_in_all:
+        raise TooManyLenders(most=assembled.policy.lenders_in_all)
+    verdict, standing = await _judge_now(session, assembled, product_id, now=now)
+    lender_id = UUID(verdict.product.lender_id)
+    covering = await covering_consent(session, firm_id=demand.firm_id, lender_id=lender_id, now=now)
+    promised = assembled.policy.answer_working_days
+    due = add_working_days(business_date(now), min(promised, verdict.product.answer_days or promised))
+    row = Dispatch(
+        demand_id=demand.id,
+        firm_id=demand.firm_id,
+        lender_id=lender_id,
+        product_id=product_id,
+        decision_id=assembled.decision_id,
+        consent_id=covering.consent_id,
+        eligibility_digest=eligibility_digest(
+            verdict, assembled.facts, standing, [str(consent_id) for consent_id in covering.consent_ids]
+        ),
+        path=path.value,
+        assigned_by=assigned_by,
+        due_on=due.day,
+        is_due_provisional=due.is_provisional,
+    )
+    await demands.open_to(session, demand.id, lender_id, until=covering.until, now=now)
+    row.state = dispatch_moved(DispatchState(row.state), DispatchState.SENT).value
+    row.sent_at = now
+    session.add(row)
+    await session.flush()
+    await audit.write_down(
+        session,
+        None,
+        action="matching.dispatched",
+        subject_ids=[demand.firm_id],
+        object_kind="dispatch",
+        object_id=str(row.id),
+        now=now,
+        purpose=Purpose.PRE_LOAN.value,
+        consent_ids=covering.consent_ids,
+    )
+    happened = DemandDispatched(str(demand.id), str(demand.firm_id), str(row.id), str(lender_id))
+    await announce(session, happened, occurred_at=now)
+    return row
+
+
+async def covering_consent(session: AsyncSession, *, firm_id: UUID, lender_id: UUID, now: datetime) -> Covering:
+    """Return the consent under which this lender may look into what a dispatch opens.
+
+    Raises
+    ------
+    ConsentMissing
+        None is in force, also where the catalogue would ask for none: a dispatch always stands on a consent.
+    """
+    permission = await consents.require(
+        session,
+        receiver_id=lender_id,
+        subject_ids=[firm_id],
+        purpose=Purpose.PRE_LOAN,
+        item_codes=list(ITEMS_OPENED_TO_LENDERS),
+        now=now,
+    )
+    grants = await consent_reads.grants_for(
+        session, subject_ids=[firm_id], receiver_id=lender_id, purpose=Purpose.PRE_LOAN
+    )
+    used = [grant for grant in grants if grant.consent_id in permission.consent_ids]
+    if not used:
+        raise ConsentMissing(purpose=Purpose.PRE_LOAN.value, missing=1, items=list(ITEMS_OPENED_TO_LENDERS))
+    ends_first = min((_lasts_longest(used, code) for code in ITEMS_OPENED_TO_LENDERS), key=lambda one: one.expires_at)
+    return Covering(ends_first.consent_id, permission.consent_ids, ends_first.expires_at)
+
+
+def _lasts_longest(grants: list[Grant], item_code: str) -> Grant:
+    covering = [grant for grant in grants if item_code in grant.item_codes]
+    return max(covering, key=lambda grant: (grant.expires_at, grant.consent_id))
+
+
+async def _judge_now(
+    session: AsyncSession, assembled: Assembled, product_id: UUID, *, now: datetime
+) -> tuple[Verdict, Standing]:
+    product = await product_now(session, product_id, business_date(now))
+    if product is None:
+        raise NotEligible(product=str(product_id), failed=["product_not_open"])
+    lender_id = UUID(product.lender_id)
+    standings = await standings_of(session, assembled.demand, {lender_id}, assembled.policy, now=now)
+    standing = standings[product.lender_id]
+    if standing.was_asked:
+        raise LenderAskedBefore
+    verdict = judge(product, assembled.facts, standing)
+    if not verdict.is_eligible:
+        raise NotEligible(product=product.code, failed=[failure.code for failure in verdict.failures])
+    return verdict, standing

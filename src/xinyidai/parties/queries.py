@@ -1,0 +1,363 @@
+"""Reads: parties by id and code, and a person as the viewer every other room is given."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from xinyidai.access.rules import OrganisationKind, PrincipalKind, Role, Viewer
+from xinyidai.foundation.errors import NotFound
+from xinyidai.foundation.paging import MAX_PAGE, Page, after_id, limit_of, page_of
+from xinyidai.parties.models import (
+    DeclaredSize,
+    Industry,
+    Membership,
+    Party,
+    PartyRegion,
+    Region,
+    RegionSuccessor,
+    SizeBound,
+    User,
+)
+from xinyidai.parties.rules import (
+    Desk,
+    IndustryUnknown,
+    IndustryView,
+    Measure,
+    MembershipView,
+    OrganisationHeld,
+    PartyId,
+    PartyView,
+    RegionKind,
+    RegionOnDay,
+    RegionUnknown,
+    RegionView,
+    SizeBounds,
+    SizeIndustry,
+    SizeTable,
+    SizeVerdict,
+    Successor,
+    UserId,
+    desk_of,
+    normalised_credit_code,
+    region_on_day,
+    size_verdict,
+)
+
+MAX_CODES = 10_000
+
+
+async def party(session: AsyncSession, party_id: UUID) -> PartyView:
+    """Return a party.
+
+    Raises
+    ------
+    NotFound
+        There is no such party.
+    """
+    found = await parties_by_id(session, [party_id])
+    if not found:
+        raise NotFound
+    return found[PartyId(party_id)]
+
+
+async def parties_by_id(session: AsyncSession, party_ids: Iterable[UUID]) -> dict[PartyId, PartyView]:
+    """Return those of the parties that exist, by id."""
+    statement = _parties().where(col(Party.id).in_(list(party_ids)))
+    return {view.id: view for view in await _views(session, statement)}
+
+
+async def parties_by_credit_code(session: AsyncSession, codes: Sequence[str]) -> dict[str, PartyView]:
+    """Return those of the parties that are registered, by their code as stored; at most MAX_CODES are asked."""
+    if len(codes) > MAX_CODES:
+        raise ValueError(f"at most {MAX_CODES} codes")
+    wanted = [normalised_credit_code(code) for code in codes]
+    statement = _parties().where(col(Party.credit_code).in_(wanted))
+    return {view.credit_code: view for view in await _views(session, statement) if view.credit_code}
+
+
+async def parties_of_kind(session: AsyncSession, kind: OrganisationKind, *, limit: int = 10_000) -> list[PartyView]:
+    """Return the parties of a kind in order of registration, at most `limit`: for lists that are short by nature."""
+    statement = _parties().where(col(Party.kind) == kind).order_by(col(Party.id)).limit(limit)
+    return await _views(session, statement)
+
+
+async def party_page(
+    session: AsyncSession, *, kind: OrganisationKind, cursor: str | None, limit: int
+) -> Page[PartyView]:
+    """Return one page of the parties of a kind."""
+    asked = limit_of(limit)
+    statement = (
+        _parties()
+        .where(col(Party.kind) == kind, col(Party.id) > after_id(cursor))
+        .order_by(col(Party.id))
+        .limit(asked + 1)
+    )
+    return page_of(await _views(session, statement), limit=asked, id_of=lambda view: view.id)
+
+
+async def viewer_for(session: AsyncSession, user_id: UUID, party_id: UUID) -> Viewer | None:
+    """Return a person as the viewer acting for an organisation, or None without an active membership in it.
+
+    Needs no scope: it is asked before there is a viewer, through a function that answers for one person only.
+    """
+    found = await session.execute(
+        text("SELECT party_kind, roles FROM parties.memberships_of(:user_id) WHERE party_id = :party_id"),
+        {"user_id": user_id, "party_id": party_id},
+    )
+    row = found.one_or_none()
+    if row is None:
+        return None
+    return Viewer(
+        principal_id=user_id,
+        principal_kind=PrincipalKind.USER,
+        organisation_id=party_id,
+        organisation_kind=OrganisationKind(row.party_kind),
+        roles=frozenset(Role(role) for role in row.roles),
+    )
+
+
+async def organisations_of(session: AsyncSession, user_id: UUID) -> list[OrganisationHeld]:
+    """Return the organisations a person may act for; needs no scope."""
+    found = await session.execute(
+        text("SELECT party_id, party_kind, party_name, roles FROM parties.memberships_of(:user_id)"),
+        {"user_id": user_id},
+    )
+    return [
+        OrganisationHeld(
+            PartyId(row.party_id),
+            OrganisationKind(row.party_kind),
+            row.party_name,
+            frozenset(Role(role) for role in row.roles),
+        )
+        for row in found
+    ]
+
+
+async def members(
+    session: AsyncSession, party_id: UUID, *, cursor: str | None = None, limit: int = MAX_PAGE
+) -> Page[MembershipView]:
+    """Return one page of the active memberships of an organisation, as far as the session's scope shows them."""
+    asked = limit_of(limit)
+    statement = (
+        select(Membership, col(User.email), col(User.display_name))
+        .join(User, col(User.id) == col(Membership.user_id))
+        .where(
+            col(Membership.party_id) == party_id,
+            col(Membership.ended_at).is_(None),
+            col(Membership.id) > after_id(cursor),
+        )
+        .order_by(col(Membership.id))
+        .limit(asked + 1)
+    )
+    views = [
+        MembershipView(
+            id=row.id,
+            user_id=UserId(row.user_id),
+            party_id=PartyId(row.party_id),
+            email=email,
+            display_name=display_name,
+            roles=frozenset(Role(role) for role in row.roles),
+            begun_at=row.begun_at,
+        )
+        for row, email, display_name in (await session.execute(statement))
+    ]
+    return page_of(views, limit=asked, id_of=lambda view: view.id)
+
+
+async def desk(session: AsyncSession, party_id: UUID) -> Desk:
+    """Say whether an organisation's desk has the two people that four eyes need; needs its scope or the platform's."""
+    kind = (await party(session, party_id)).kind
+    rows = await session.execute(
+        select(col(Membership.user_id), col(Membership.roles)).where(
+            col(Membership.party_id) == party_id,
+            col(Membership.ended_at).is_(None),
+        )
+    )
+    return desk_of(kind, {UserId(user_id): frozenset(map(Role, roles)) for user_id, roles in rows})
+
+
+async def desk_is_complete(session: AsyncSession, party_id: UUID) -> bool:
+    """Say whether an organisation's desk has the two people that four eyes need."""
+    return (await desk(session, party_id)).is_complete
+
+
+async def regions_on(
+    session: AsyncSession, day: date, *, with_zones: bool = False, known_at: datetime | None = None
+) -> list[RegionView]:
+    """Return the districts and counties of a day, by code, as believed now or at `known_at`.
+
+    There are 38 before 2025-11-06 and 37 since; zones are reporting units inside them and come only when asked for.
+    Days before 2017 are not covered.
+    """
+    statement = select(Region).where(*_stands(day), *_believed(known_at)).order_by(col(Region.code))
+    views = [_region_view(row) for row in (await session.execute(statement)).scalars()]
+    return [view for view in views if with_zones or view.is_unit]
+
+
+async def region(session: AsyncSession, code: str, *, on: date) -> RegionView:
+    """Return a region as it stands on a day.
+
+    Raises
+    ------
+    RegionUnknown
+        There is none by that code on that day.
+    """
+    found = await session.execute(select(Region).where(col(Region.code) == code, *_stands(on), *_believed(None)))
+    row = found.scalar_one_or_none()
+    if row is None:
+        raise RegionUnknown(region_code=code[:20], on=on.isoformat())
+    return _region_view(row)
+
+
+async def region_on(session: AsyncSession, code: str, day: date) -> RegionOnDay:
+    """Say which region an earlier code stands for on a day, or between which it cannot be told."""
+    return region_on_day(code, tuple(await successors(session)), day=day)
+
+
+async def successors(session: AsyncSession) -> list[Successor]:
+    """Return what became of regions whose boundaries changed; a share no source gives is None."""
+    rows = await session.execute(
+        select(RegionSuccessor).order_by(col(RegionSuccessor.from_code), col(RegionSuccessor.to_code))
+    )
+    return [Successor(row.from_code, row.to_code, row.changed_on, row.share_ppm, row.note) for row in rows.scalars()]
+
+
+async def industries_on(session: AsyncSession, day: date) -> list[IndustryView]:
+    """Return the industry sections in force on a day, by letter."""
+    rows = await session.execute(
+        select(Industry)
+        .where(
+            col(Industry.valid_from) <= day,
+            or_(col(Industry.valid_to).is_(None), col(Industry.valid_to) > day),
+        )
+        .order_by(col(Industry.code))
+    )
+    return [
+        IndustryView(row.code, row.name_zh, row.name_en, row.first_division, row.last_division)
+        for row in rows.scalars()
+    ]
+
+
+async def industry_of(session: AsyncSession, industry_code: str, *, on: date) -> IndustryView:
+    """Return the section of an industry code such as ``"C"``, ``"C13"`` or ``"C1311"``.
+
+    Raises
+    ------
+    IndustryUnknown
+        Not such a code, no such section, or a division that is not of the section.
+    """
+    for section in await industries_on(session, on):
+        if section.holds(industry_code):
+            return section
+    raise IndustryUnknown(industry_code=industry_code[:20])
+
+
+async def size_bounds(session: AsyncSession, on: date) -> SizeTable:
+    """Return the size standard in force on a day; it has nothing before 2011-06-18."""
+    rows = list(
+        (
+            await session.execute(
+                select(SizeBound).where(
+                    col(SizeBound.valid_from) <= on,
+                    or_(col(SizeBound.valid_to).is_(None), col(SizeBound.valid_to) > on),
+                )
+            )
+        ).scalars()
+    )
+    bounds: dict[SizeIndustry, dict[Measure, SizeBounds]] = {}
+    for row in rows:
+        one = SizeBounds(row.large_from, row.medium_from, row.small_from)
+        bounds.setdefault(SizeIndustry(row.size_industry), {})[Measure(row.measure)] = one
+    return SizeTable(
+        bounds,
+        max((row.valid_from for row in rows), default=None),
+        bool(rows) and all(row.is_verified for row in rows),
+    )
+
+
+async def size_class(session: AsyncSession, party_id: UUID, on: date) -> SizeVerdict:
+    """Return a party's size class on a day from its newest declaration valid by then, as far as the viewer sees it."""
+    view = await party(session, party_id)
+    newest = (
+        select(DeclaredSize)
+        .where(col(DeclaredSize.party_id) == party_id, col(DeclaredSize.valid_from) <= on)
+        .order_by(col(DeclaredSize.valid_from).desc(), col(DeclaredSize.recorded_at).desc())
+        .limit(1)
+    )
+    declared = (await session.execute(newest)).scalar_one_or_none()
+    figures = {
+        Measure.STAFF: declared.staff if declared else None,
+        Measure.REVENUE: declared.revenue_fen if declared else None,
+        Measure.ASSETS: declared.assets_fen if declared else None,
+    }
+    return size_verdict(view.industry_code, figures, await size_bounds(session, on))
+
+
+def _stands(day: date) -> tuple[ColumnElement[bool], ...]:
+    return (
+        col(Region.valid_from) <= day,
+        or_(col(Region.valid_to).is_(None), col(Region.valid_to) > day),
+    )
+
+
+def _believed(known_at: datetime | None) -> tuple[ColumnElement[bool], ...]:
+    if known_at is None:
+        return (col(Region.superseded_at).is_(None),)
+    return (
+        col(Region.recorded_at) <= known_at,
+        or_(col(Region.superseded_at).is_(None), col(Region.superseded_at) > known_at),
+    )
+
+
+def _region_view(row: Region) -> RegionView:
+    return RegionView(
+        code=row.code,
+        name_zh=row.name_zh,
+        name_en=row.name_en,
+        kind=RegionKind(row.kind),
+        gb_code=row.gb_code,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        note=row.note,
+    )
+
+
+def _parties() -> Select[Party, str | None, int | None]:
+    """Select parties with their newest region and the staff they declared, as far as the viewer may see it."""
+    region = (
+        select(col(PartyRegion.region_code))
+        .where(col(PartyRegion.party_id) == col(Party.id))
+        .order_by(col(PartyRegion.valid_from).desc(), col(PartyRegion.recorded_at).desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    staff = (
+        select(col(DeclaredSize.staff))
+        .where(col(DeclaredSize.party_id) == col(Party.id))
+        .order_by(col(DeclaredSize.valid_from).desc(), col(DeclaredSize.recorded_at).desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return select(Party, region.label("region_code"), staff.label("staff"))
+
+
+async def _views(session: AsyncSession, statement: Select[Party, str | None, int | None]) -> list[PartyView]:
+    return [
+        PartyView(
+            id=PartyId(row.id),
+            kind=OrganisationKind(row.kind),
+            name=row.name,
+            credit_code=row.credit_code,
+            region_code=region_code,
+            industry_code=row.industry_code,
+            established_on=row.established_on,
+            staff=staff,
+            is_simulated=row.is_simulated,
+            registered_at=row.registered_at,
+        )
+        for row, region_code, staff in (await session.execute(statement))
+    ]

@@ -1,0 +1,127 @@
+"""The people of an organisation."""
+
+from datetime import datetime
+from uuid import UUID
+
+from litestar import get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.guards import requires
+from xinyidai.access.rules import Role, Viewer
+from xinyidai.parties import queries, service
+from xinyidai.parties.schemas.people import MemberOut, MemberPageOut, MembershipIn, PersonIn, RolesIn
+from xinyidai.parties.schemas.reference import CreatedOut
+
+BY_ADMINISTRATOR = requires(roles=(Role.ADMIN, Role.OWNER))
+
+
+@get(
+    "/members",
+    operation_id="ListMembers",
+    summary="The people of my organisation",
+    description="Active memberships, and whether two different people can make and approve.",
+    guards=[BY_ADMINISTRATOR],
+)
+async def list_members(
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    cursor: FromQuery[str | None] = None,
+    limit: FromQuery[int] = 50,
+) -> MemberPageOut:
+    """List the people of the viewer's organisation."""
+    page = await queries.members(session, viewer.organisation_id, cursor=cursor, limit=limit)
+    desk = await queries.desk(session, viewer.organisation_id)
+    return MemberPageOut(
+        members=[MemberOut.of(view) for view in page.rows],
+        next_cursor=page.next_cursor,
+        is_desk_complete=desk.is_complete,
+        missing_roles=list(desk.missing),
+    )
+
+
+@post(
+    "/users",
+    operation_id="AdmitPerson",
+    summary="Admit a new person",
+    description="Make an account with roles in one's own organisation; the operator may for any.",
+    guards=[BY_ADMINISTRATOR],
+)
+async def admit_person(
+    data: JSONBody[PersonIn],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> CreatedOut:
+    """Admit a person."""
+    user_id = await service.admit_person(
+        session,
+        viewer,
+        organisation_id=data.organisation_id,
+        email=data.email,
+        display_name=data.display_name,
+        password=data.password,
+        roles=data.roles,
+        now=now,
+    )
+    return CreatedOut(id=user_id)
+
+
+@post(
+    "/memberships",
+    operation_id="GiveMembership",
+    summary="Give a person roles",
+    description="For a person who has an account, in one's own organisation; the operator may for any.",
+    guards=[BY_ADMINISTRATOR],
+)
+async def give_membership(
+    data: JSONBody[MembershipIn],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> CreatedOut:
+    """Give a membership."""
+    membership_id = await service.give_membership(
+        session, viewer, organisation_id=data.organisation_id, email=data.email, roles=data.roles, now=now
+    )
+    return CreatedOut(id=membership_id)
+
+
+@patch(
+    "/memberships/{membership_id:uuid}",
+    operation_id="ChangeRoles",
+    summary="Change a person's roles",
+    description="The membership ends and another begins, so who held which role when stays on record.",
+    guards=[BY_ADMINISTRATOR],
+)
+async def change_roles(
+    membership_id: FromPath[UUID],
+    data: JSONBody[RolesIn],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> CreatedOut:
+    """Change roles."""
+    return CreatedOut(id=await service.change_roles(session, viewer, membership_id, roles=data.roles, now=now))
+
+
+@post(
+    "/memberships/{membership_id:uuid}/end",
+    operation_id="EndMembership",
+    summary="End a person's roles",
+    description="The person's next request is refused, whatever session they hold. Somebody must stay to administer.",
+    guards=[BY_ADMINISTRATOR],
+    status_code=204,
+)
+async def end_membership(
+    membership_id: FromPath[UUID],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> None:
+    """End a membership."""
+    await service.end_membership(session, viewer, membership_id, now=now)
+
+
+ROUTES = (list_members, admit_person, give_membership, change_roles, end_membership)

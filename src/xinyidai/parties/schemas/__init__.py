@@ -1,0 +1,1 @@
+"""Parties and people on the wire."""

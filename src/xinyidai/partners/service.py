@@ -1,0 +1,149 @@
+"""The verbs of the room: minting, presenting and revoking keys."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from xinyidai.access.rules import OrganisationKind, PrincipalKind, Viewer
+from xinyidai.access.service import platform_scope
+from xinyidai.audit import service as audit
+from xinyidai.foundation.clock import wall_now
+from xinyidai.foundation.database import lock_key
+from xinyidai.foundation.errors import NotAllowed, NotFound
+from xinyidai.foundation.settings import settings
+from xinyidai.parties import queries as parties
+from xinyidai.parties.rules import checked_name
+from xinyidai.partners.models import ApiClient
+from xinyidai.partners.queries import requires_administrator, view_of
+from xinyidai.partners.rules import (
+    CLIENT_ROLES,
+    COARSE,
+    MAX_KEYS,
+    SANDBOX,
+    KeyRevoked,
+    MintedKey,
+    TooManyKeys,
+    checked_scopes,
+    digest_of,
+    looks_like_a_secret,
+    new_secret,
+    shown_prefix,
+)
+
+_PRESENT = text(
+    "SELECT client_id, organisation_id, organisation_kind, scopes FROM partners.present_key(:digest, :wall_at, :coarse)"
+)
+
+
+async def mint_key(
+    session: AsyncSession,
+    viewer: Viewer,
+    *,
+    organisation_id: UUID,
+    name: str,
+    scopes: Sequence[str],
+    now: datetime,
+) -> MintedKey:
+    """Make a key for an organisation: its own administrator does, or the operator's.
+
+    The secret leaves this function once and is not stored. With SANDBOX=1 it begins ``xyd_test_``, else ``xyd_live_``.
+
+    Raises
+    ------
+    NotAllowed
+        A machine client asked: keys do not make keys.
+    TooManyKeys
+        MAX_KEYS are active.
+    """
+    _requires_a_person(viewer)
+    requires_administrator(viewer, organisation_id)
+    organisation = await parties.party(session, organisation_id)
+    is_sandbox = settings().sandbox
+    secret = new_secret(is_sandbox=is_sandbox)
+    row = ApiClient(
+        organisation_id=organisation_id,
+        organisation_kind=organisation.kind,
+        name=checked_name(name),
+        secret_digest=digest_of(secret),
+        prefix=shown_prefix(secret),
+        scopes=[scope.value for scope in checked_scopes(scopes)],
+        is_sandbox=is_sandbox,
+        created_by=viewer.principal_id,
+        created_at=now,
+    )
+    async with platform_scope(session):
+        await lock_key(session, f"partners.keys:{organisation_id}")
+        active = select(func.count()).where(
+            col(ApiClient.organisation_id) == organisation_id, col(ApiClient.revoked_at).is_(None)
+        )
+        if (await session.execute(active)).scalar_one() >= MAX_KEYS:
+            raise TooManyKeys(most=MAX_KEYS)
+        session.add(row)
+    await _write_down(session, viewer, "partners.key_minted", row, now=now)
+    return MintedKey(view_of(row), secret)
+
+
+async def authenticate(session: AsyncSession, presented: str) -> Viewer | None:
+    """Return the client whose secret this is, as a viewer; None when there is none or it is revoked.
+
+    Needs no scope. A test key counts only with SANDBOX=1. The look-up is by digest in an index, so its time tells
+    nothing of the secret: who could choose digests could choose secrets.
+    """
+    if not looks_like_a_secret(presented) or (presented.startswith(SANDBOX) and not settings().sandbox):
+        return None
+    found = await session.execute(_PRESENT, {"digest": digest_of(presented), "wall_at": wall_now(), "coarse": COARSE})
+    row = found.one_or_none()
+    if row is None:
+        return None
+    return Viewer(
+        principal_id=row.client_id,
+        principal_kind=PrincipalKind.CLIENT,
+        organisation_id=row.organisation_id,
+        organisation_kind=OrganisationKind(row.organisation_kind),
+        roles=CLIENT_ROLES,
+        scopes=frozenset(row.scopes),
+    )
+
+
+async def revoke_key(session: AsyncSession, viewer: Viewer, client_id: UUID, *, now: datetime) -> None:
+    """Revoke a key for good; the next request that presents it is refused.
+
+    Raises
+    ------
+    NotFound
+        No such key in an organisation that the viewer administers.
+    KeyRevoked
+        It was revoked before.
+    """
+    _requires_a_person(viewer)
+    async with platform_scope(session):
+        row = await session.get(ApiClient, client_id, with_for_update=True)
+        if row is None:
+            raise NotFound
+        requires_administrator(viewer, row.organisation_id)
+        if row.revoked_at is not None:
+            raise KeyRevoked
+        row.revoked_at = now
+        session.add(row)
+    await _write_down(session, viewer, "partners.key_revoked", row, now=now)
+
+
+def _requires_a_person(viewer: Viewer) -> None:
+    if viewer.principal_kind is PrincipalKind.CLIENT:
+        raise NotAllowed
+
+
+async def _write_down(session: AsyncSession, viewer: Viewer, action: str, row: ApiClient, *, now: datetime) -> None:
+    await audit.write_down(
+        session,
+        viewer,
+        action=action,
+        subject_ids=[row.organisation_id],
+        object_kind="api_client",
+        object_id=str(row.id),
+        now=now,
+    )

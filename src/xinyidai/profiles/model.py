@@ -1,0 +1,85 @@
+"""The one door from profiles to `ml`: floats stay behind it, integers and hexadecimal texts come out.
+
+`ml` is imported when first used, so a web process that shows no profile does not carry it.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from functools import cache
+
+import pandas as pd
+
+from xinyidai.profiles.rules.readings import IndicatorText, Measure, Reading
+
+_MILLION = 1_000_000
+
+
+def compute(invoices: pd.DataFrame, *, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Compute every indicator of the firms that have an invoice in the window; see `ml.features.invoices`."""
+    from ml.features.invoices import invoice_indicators
+
+    return invoice_indicators(invoices, as_of=as_of)
+
+
+@cache
+def indicator_texts() -> tuple[IndicatorText, ...]:
+    """Return what each indicator is called and means, in the order of the columns."""
+    from ml.features.indicator import Unit
+    from ml.features.invoices import INDICATORS
+
+    return tuple(
+        IndicatorText(
+            code=indicator.code,
+            name_zh=indicator.name_zh,
+            name_en=indicator.name_en,
+            measure=Measure.PPM if indicator.unit is Unit.RATIO else Measure(indicator.unit.value),
+            is_mutable=indicator.is_mutable,
+            advice_zh=indicator.advice_zh,
+            advice_en=indicator.advice_en,
+            description=indicator.description,
+        )
+        for indicator in INDICATORS
+    )
+
+
+@cache
+def feature_version() -> str:
+    """Return the version of the indicators: it changes with any name, unit or meaning in their catalogue."""
+    catalogue = [[text.code, text.measure, text.description] for text in indicator_texts()]
+    return "invoices-" + hashlib.sha256(json.dumps(catalogue).encode()).hexdigest()[:12]
+
+
+def vector_of(frame: pd.DataFrame, key: str) -> dict[str, str | None]:
+    """Return one firm's row as exact texts: `float.hex()`, and None for no data."""
+    values = frame.to_numpy(dtype="float64")[frame.index.get_loc(key)].tolist()
+    return {
+        str(code): None if math.isnan(value) else value.hex() for code, value in zip(frame.columns, values, strict=True)
+    }
+
+
+def frame_of(vectors: list[Mapping[str, str | None]]) -> pd.DataFrame:
+    """Return the rows that `vector_of` wrote, bit for bit, in their order."""
+    codes = [text.code for text in indicator_texts()]
+    rows = [[_float(vector.get(code)) for code in codes] for vector in vectors]
+    return pd.DataFrame(rows, columns=codes, dtype="float64")
+
+
+def readings_of(vector: Mapping[str, str | None]) -> tuple[Reading, ...]:
+    """Return what people are shown of a vector: integers, rounded half to even."""
+    return tuple(
+        Reading(text.code, text.measure, reading_value(text.measure, _float(vector.get(text.code))))
+        for text in indicator_texts()
+    )
+
+
+def reading_value(measure: Measure, value: float) -> int | None:
+    """Return a float as the integer of its measure; None for no data."""
+    if math.isnan(value):
+        return None
+    return round(value * _MILLION) if measure is Measure.PPM else round(value)
+
+
+def _float(text: str | None) -> float:
+    return math.nan if text is None else float.fromhex(text)

@@ -1,0 +1,188 @@
+"""Reads of covers, claims and recoveries."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from xinyidai.access.rules import OrganisationKind, Viewer
+from xinyidai.access.service import platform_scope
+from xinyidai.agreements.rules import RiskParts, Shares
+from xinyidai.foundation.errors import NotFound
+from xinyidai.foundation.money import Fen, Ppm
+from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
+from xinyidai.risk_sharing.models import Claim, Cover, Recovery
+from xinyidai.risk_sharing.rules import ClaimId, ClaimState, CoverId, CoverState, DenialCode
+
+OVERSEES = (OrganisationKind.OPERATOR, OrganisationKind.REGULATOR)
+
+
+@dataclass(frozen=True)
+class CoverView:
+    """A covered loan."""
+
+    id: CoverId
+    loan_id: UUID
+    reservation_id: UUID
+    agreement_id: UUID
+    scheme_version: int
+    firm_id: UUID
+    lender_id: UUID
+    fund_id: UUID
+    guarantor_id: UUID | None
+    principal_fen: Fen
+    shares: Shares
+    state: CoverState
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """A claim as its lender, fund and guarantor see it. Amounts of a claim that is not paid are zero."""
+
+    id: ClaimId
+    loan_id: UUID
+    agreement_id: UUID
+    firm_id: UUID
+    lender_id: UUID
+    fund_id: UUID
+    guarantor_id: UUID | None
+    state: ClaimState
+    days_past_due: int
+    claimed_fen: Fen
+    denial_code: DenialCode | None
+    filed_at: datetime
+    paid_at: datetime | None
+    borne: RiskParts
+    returned: RiskParts
+
+    @property
+    def paid_fen(self) -> Fen:
+        """Return what fund and guarantor paid together."""
+        return self.borne.covered_fen
+
+
+@dataclass(frozen=True)
+class RecoveryView:
+    """A recovery and where it went."""
+
+    id: UUID
+    claim_id: ClaimId
+    reference: str
+    received_fen: Fen
+    costs_fen: Fen
+    principal: RiskParts
+    interest_fen: Fen
+    received_on: date
+
+
+def cover_of(row: Cover) -> CoverView:
+    """Return a cover's row as a value."""
+    return CoverView(
+        id=CoverId(row.id),
+        loan_id=row.loan_id,
+        reservation_id=row.reservation_id,
+        agreement_id=row.agreement_id,
+        scheme_version=row.scheme_version,
+        firm_id=row.firm_id,
+        lender_id=row.lender_id,
+        fund_id=row.fund_id,
+        guarantor_id=row.guarantor_id,
+        principal_fen=Fen(row.principal_fen),
+        shares=Shares(Ppm(row.lender_ppm), Ppm(row.fund_ppm), Ppm(row.guarantor_ppm)),
+        state=CoverState(row.state),
+    )
+
+
+def claim_of(row: Claim) -> ClaimView:
+    """Return a claim's row as a value."""
+    return ClaimView(
+        id=ClaimId(row.id),
+        loan_id=row.loan_id,
+        agreement_id=row.agreement_id,
+        firm_id=row.firm_id,
+        lender_id=row.lender_id,
+        fund_id=row.fund_id,
+        guarantor_id=row.guarantor_id,
+        state=ClaimState(row.state),
+        days_past_due=row.days_past_due,
+        claimed_fen=Fen(row.claimed_fen),
+        denial_code=DenialCode(row.denial_code) if row.denial_code else None,
+        filed_at=row.filed_at,
+        paid_at=row.paid_at,
+        borne=RiskParts(Fen(row.fund_paid_fen), Fen(row.guarantor_paid_fen), Fen(row.lender_borne_fen)),
+        returned=RiskParts(Fen(row.fund_returned_fen), Fen(row.guarantor_returned_fen), Fen(row.lender_returned_fen)),
+    )
+
+
+def recovery_of(row: Recovery) -> RecoveryView:
+    """Return a recovery's row as a value."""
+    return RecoveryView(
+        id=row.id,
+        claim_id=ClaimId(row.claim_id),
+        reference=row.reference,
+        received_fen=Fen(row.received_fen),
+        costs_fen=Fen(row.costs_fen),
+        principal=RiskParts(Fen(row.fund_fen), Fen(row.guarantor_fen), Fen(row.lender_fen)),
+        interest_fen=Fen(row.interest_fen),
+        received_on=row.received_on,
+    )
+
+
+async def cover_of_loan(session: AsyncSession, loan_id: UUID) -> CoverView | None:
+    """Return the cover of a loan, if it has one."""
+    row = (await session.execute(select(Cover).where(col(Cover.loan_id) == loan_id))).scalar_one_or_none()
+    return cover_of(row) if row else None
+
+
+async def claim(session: AsyncSession, viewer: Viewer, claim_id: UUID) -> ClaimView:
+    """Return a claim to its lender, fund or guarantor, the operator or the regulator.
+
+    Raises
+    ------
+    NotFound
+    """
+    async with platform_scope(session):
+        row = await session.get(Claim, claim_id)
+    if row is None or not may_see(viewer, row):
+        raise NotFound
+    return claim_of(row)
+
+
+async def claims(
+    session: AsyncSession, viewer: Viewer, *, state: ClaimState | None, cursor: str | None, limit: int
+) -> Page[ClaimView]:
+    """Return a page of the claims that the viewer files, reviews or shares, all for operator and regulator."""
+    size = limit_of(limit)
+    statement = select(Claim).where(col(Claim.id) > after_id(cursor)).order_by(col(Claim.id)).limit(size + 1)
+    mine = viewer.organisation_id
+    if not viewer.is_one_of(*OVERSEES):
+        statement = statement.where(
+            or_(col(Claim.lender_id) == mine, col(Claim.fund_id) == mine, col(Claim.guarantor_id) == mine)
+        )
+    if state is not None:
+        statement = statement.where(col(Claim.state) == state.value)
+    async with platform_scope(session):
+        rows = (await session.execute(statement)).scalars().all()
+    return page_of([claim_of(row) for row in rows], limit=size, id_of=lambda view: view.id)
+
+
+async def recoveries(session: AsyncSession, claim_id: UUID) -> list[RecoveryView]:
+    """Return a claim's recoveries in order; the caller has checked that the viewer may see the claim."""
+    statement = select(Recovery).where(col(Recovery.claim_id) == claim_id).order_by(col(Recovery.id))
+    async with platform_scope(session):
+        return [recovery_of(row) for row in (await session.execute(statement)).scalars()]
+
+
+async def paid_under_fen(session: AsyncSession, agreement_id: UUID) -> Fen:
+    """Return what was ever paid under a line, recoveries not taken off."""
+    paid = func.coalesce(func.sum(col(Claim.fund_paid_fen) + col(Claim.guarantor_paid_fen)), 0)
+    statement = select(paid).where(col(Claim.agreement_id) == agreement_id)
+    return Fen(int((await session.execute(statement)).scalar_one()))
+
+
+def may_see(viewer: Viewer, row: Claim) -> bool:
+    """Say whether the viewer is a party to the claim or oversees all."""
+    return viewer.is_one_of(*OVERSEES) or viewer.organisation_id in (row.lender_id, row.fund_id, row.guarantor_id)

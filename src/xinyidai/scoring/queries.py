@@ -1,0 +1,225 @@
+"""Reads of scores, releases, outcomes and wishes for review. Row-level security holds them to the viewer's scope."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
+from sqlmodel import col
+
+from xinyidai.access.rules import Viewer
+from xinyidai.decisions import queries as decisions
+from xinyidai.foundation.errors import NotFound
+from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
+from xinyidai.scoring.models import ModelRelease, Outcome, ReviewRequest, Score, ScoreScale
+from xinyidai.scoring.rules.outcomes import Observation
+from xinyidai.scoring.rules.releases import (
+    NoModelReleased,
+    ReleaseState,
+    ReleaseView,
+    ReviewAnswer,
+    ReviewState,
+    ReviewView,
+)
+from xinyidai.scoring.rules.scales import Scale
+from xinyidai.scoring.rules.scores import ScoreView
+
+MAX_OBSERVATIONS = 5_000_000
+
+
+async def latest_score(session: AsyncSession, firm_id: UUID, *, max_age: timedelta, now: datetime) -> ScoreView | None:
+    """Return a firm's newest score that is not older than `max_age`, as far as the transaction may see it.
+
+    Looks at no consent: a room that shows the score to somebody asks for it first.
+    """
+    statement = (
+        select(Score)
+        .where(col(Score.firm_id) == firm_id, col(Score.scored_at) > now - max_age, col(Score.scored_at) <= now)
+        .order_by(col(Score.scored_at).desc(), col(Score.id).desc())
+        .limit(1)
+    )
+    row = (await session.execute(statement)).scalar_one_or_none()
+    return None if row is None else (await _views(session, [row]))[0]
+
+
+async def latest_scores(
+    session: AsyncSession, firm_ids: Sequence[UUID], *, max_age: timedelta, now: datetime
+) -> dict[UUID, ScoreView]:
+    """Return the newest score of each of the firms that has one not older than `max_age`."""
+    statement = (
+        select(Score)
+        .ext(distinct_on(col(Score.firm_id)))
+        .where(col(Score.firm_id).in_(firm_ids), col(Score.scored_at) > now - max_age, col(Score.scored_at) <= now)
+        .order_by(col(Score.firm_id), col(Score.scored_at).desc(), col(Score.id).desc())
+    )
+    rows = (await session.execute(statement)).scalars().all()
+    return {view.firm_id: view for view in await _views(session, rows)}
+
+
+async def score(session: AsyncSession, viewer: Viewer, score_id: UUID) -> ScoreView:
+    """Return a score of the viewer's own organisation.
+
+    Raises
+    ------
+    NotFound
+        No such score, or somebody else's.
+    """
+    statement = select(Score).where(col(Score.id) == score_id, col(Score.firm_id) == viewer.organisation_id)
+    row = (await session.execute(statement)).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    return (await _views(session, [row]))[0]
+
+
+async def _views(session: AsyncSession, rows: Sequence[Score]) -> list[ScoreView]:
+    told = await decisions.explanations(session, [row.decision_id for row in rows])
+    return [
+        ScoreView(
+            id=row.id,
+            decision_id=row.decision_id,
+            firm_id=row.firm_id,
+            pd_ppm=row.pd_ppm,
+            score_points=row.score_points,
+            band=row.band,
+            as_of=row.as_of,
+            known_at=row.known_at,
+            scored_at=row.scored_at,
+            release_digest=row.release_digest,
+            scale_version=row.scale_version,
+            reasons=told[row.decision_id].reasons if row.decision_id in told else None,
+        )
+        for row in rows
+    ]
+
+
+async def released(session: AsyncSession) -> ReleaseView | None:
+    """Return the model in use, without its text; None when none is released."""
+    statement = _releases().where(col(ModelRelease.state) == ReleaseState.RELEASED.value)
+    row = (await session.execute(statement)).scalar_one_or_none()
+    return None if row is None else release_view(row)
+
+
+async def released_digest(session: AsyncSession) -> str:
+    """Return the digest of the model in use; refuse with `NoModelReleased` when none is."""
+    statement = select(col(ModelRelease.digest)).where(col(ModelRelease.state) == ReleaseState.RELEASED.value)
+    digest = (await session.execute(statement)).scalar_one_or_none()
+    if digest is None:
+        raise NoModelReleased
+    return digest
+
+
+async def releases(session: AsyncSession, *, limit: int = 50) -> list[ReleaseView]:
+    """Return the newest model releases, proposed, released or retired."""
+    statement = _releases().order_by(col(ModelRelease.proposed_at).desc()).limit(limit_of(limit))
+    return [release_view(row) for row in (await session.execute(statement)).scalars()]
+
+
+async def bundle_text(session: AsyncSession, digest: str) -> str | None:
+    """Return the text that is kept under a digest, unchecked."""
+    statement = select(col(ModelRelease.bundle)).where(col(ModelRelease.digest) == digest)
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def scale_on(session: AsyncSession, day: date) -> Scale:
+    """Return the scale of a Shanghai day."""
+    statement = (
+        select(ScoreScale).where(col(ScoreScale.valid_from) <= day).order_by(col(ScoreScale.valid_from).desc()).limit(1)
+    )
+    return _scale((await session.execute(statement)).scalar_one())
+
+
+async def scale_of(session: AsyncSession, version: str) -> Scale | None:
+    """Return the scale of a version."""
+    row = await session.get(ScoreScale, version)
+    return None if row is None else _scale(row)
+
+
+async def observations(session: AsyncSession, *, since: date, known_at: datetime) -> list[Observation]:
+    """Return the outcomes observed on or after a day that were known at a moment; needs platform scope."""
+    statement = (
+        select(Outcome)
+        .where(col(Outcome.observed_on) >= since, col(Outcome.known_at) <= known_at)
+        .order_by(col(Outcome.id))
+        .limit(MAX_OBSERVATIONS)
+    )
+    return [observation_of(row) for row in (await session.execute(statement)).scalars()]
+
+
+async def outcomes_of(session: AsyncSession, firm_id: UUID) -> list[Observation]:
+    """Return what was reported of a firm, as far as the transaction may see it, oldest first."""
+    statement = select(Outcome).where(col(Outcome.firm_id) == firm_id).order_by(col(Outcome.id)).limit(1_000)
+    return [observation_of(row) for row in (await session.execute(statement)).scalars()]
+
+
+async def open_reviews(session: AsyncSession, *, cursor: str | None, limit: int) -> Page[ReviewView]:
+    """Return the wishes for review that wait, oldest first, as far as the transaction may see them."""
+    size = limit_of(limit)
+    statement = (
+        select(ReviewRequest)
+        .where(col(ReviewRequest.state) == ReviewState.OPEN.value, col(ReviewRequest.id) > after_id(cursor))
+        .order_by(col(ReviewRequest.id))
+        .limit(size + 1)
+    )
+    rows = (await session.execute(statement)).scalars()
+    return page_of([review_view(row) for row in rows], limit=size, id_of=lambda view: view.id)
+
+
+def release_view(row: ModelRelease) -> ReleaseView:
+    """Return a release's row as a value."""
+    return ReleaseView(
+        digest=row.digest,
+        state=ReleaseState(row.state),
+        feature_version=row.feature_version,
+        metrics=dict(row.metrics),
+        card=row.card,
+        proposed_by=row.proposed_by,
+        proposed_at=row.proposed_at,
+        approved_by=row.approved_by,
+        approved_at=row.approved_at,
+    )
+
+
+def review_view(row: ReviewRequest) -> ReviewView:
+    """Return a wish's row as a value."""
+    return ReviewView(
+        id=row.id,
+        score_id=row.score_id,
+        decision_id=row.decision_id,
+        firm_id=row.firm_id,
+        wish=row.wish,
+        asked_at=row.asked_at,
+        state=ReviewState(row.state),
+        answer=None if row.answer is None else ReviewAnswer(row.answer),
+        note=row.note,
+        answered_at=row.answered_at,
+    )
+
+
+def observation_of(row: Outcome) -> Observation:
+    """Return an outcome's row as a value."""
+    return Observation(
+        firm_id=row.firm_id,
+        loan_id=row.loan_id,
+        reported_by=row.reported_by_organisation_id,
+        is_default=row.is_default,
+        observed_on=row.observed_on,
+        known_at=row.known_at,
+    )
+
+
+def _releases() -> Select[ModelRelease]:
+    return select(ModelRelease).options(defer(ModelRelease.bundle))  # type: ignore[arg-type]
+
+
+def _scale(row: ScoreScale) -> Scale:
+    return Scale(
+        version=row.version,
+        valid_from=row.valid_from,
+        base_points=row.base_points,
+        base_odds=row.base_odds,
+        points_to_double=row.points_to_double,
+        cut_points=tuple(row.cut_points),
+    )

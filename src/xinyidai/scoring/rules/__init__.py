@@ -1,0 +1,1 @@
+"""The domain of scoring: the scale from probability to points and bands, reasons in words, releases and reviews."""

@@ -1,0 +1,165 @@
+"""Tables of the room: deliveries, facts, rows kept aside, what superseded what, and the seals of facts."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from xinyidai.foundation.database import one_of, type_of_fen, type_of_json, type_of_moment
+from xinyidai.foundation.ids import new_id
+from xinyidai.foundation.sealing import Stream, Xid8, register_stream
+from xinyidai.sources.rules import DeliveryKind, FileFormat
+
+SEALS = register_stream(Stream("sources.fact_seal", "sources.sealable_fact_seal"))
+SUPERSESSIONS = register_stream(Stream("sources.supersession", "sources.sealable_supersession"))
+
+
+class Delivery(SQLModel, table=True):
+    """One file or call that was taken in whole; written last, when everything in it is counted."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        UniqueConstraint("no"),
+        UniqueConstraint("sender_id", "digest", "kind"),
+        one_of("kind", DeliveryKind),
+        one_of("file_format", FileFormat),
+        CheckConstraint("received = loaded + rejected_rows", name="rows_reconcile"),
+        {"schema": "sources"},
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    no: int
+    sender_id: UUID
+    sent_by: UUID
+    kind: str
+    file_format: str
+    item_code: str
+    item_version: int
+    digest: bytes = Field(sa_type=LargeBinary)
+    byte_count: int = Field(sa_type=type_of_fen)
+    received: int
+    loaded: int
+    rejected_rows: int
+    rejected: dict[str, int] = Field(sa_type=type_of_json)
+    flagged: dict[str, int] = Field(sa_type=type_of_json)
+    firm_ids: list[UUID] = Field(sa_type=ARRAY(Uuid))
+    received_at: datetime = Field(sa_type=type_of_moment)
+
+
+class InvoiceFact(SQLModel, table=True):
+    """One invoice as one line of one delivery said it; only `superseded_at` is ever added.
+
+    No foreign key to the delivery: checking it a million times would take a third of a load, the transaction writes
+    both or neither, and verify names a fact whose delivery is not there.
+    """
+
+    __tablename__ = "invoice_fact"
+    __table_args__ = (
+        Index("ix_invoice_fact_firm_id_invoice_no", "firm_id", "invoice_no"),
+        CheckConstraint("direction IN (0, 1)", name="direction_known"),
+        CheckConstraint(
+            "net_fen BETWEEN -1000000000000000 AND 1000000000000000"
+            " AND tax_fen BETWEEN -1000000000000000 AND 1000000000000000"
+            " AND gross_fen BETWEEN -1000000000000000 AND 1000000000000000",
+            name="amounts_in_range",
+        ),
+        CheckConstraint("superseded_at >= recorded_at", name="superseded_later"),
+        {"schema": "sources"},
+    )
+
+    firm_id: UUID = Field(primary_key=True)
+    delivery_no: int = Field(primary_key=True)
+    line_no: int = Field(primary_key=True)
+    issued_on: date
+    net_fen: int = Field(sa_type=type_of_fen)
+    tax_fen: int = Field(sa_type=type_of_fen)
+    gross_fen: int = Field(sa_type=type_of_fen)
+    recorded_at: datetime = Field(sa_type=type_of_moment)
+    superseded_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    direction: int = Field(sa_type=SmallInteger)
+    flags: int = Field(sa_type=SmallInteger)
+    is_void: bool
+    invoice_no: str
+    counterparty: str
+
+
+class RejectedRow(SQLModel, table=True):
+    """A row that was not taken in, kept for its sender to return and correct."""
+
+    __tablename__ = "rejected_row"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["delivery_no"],
+            ["sources.delivery.no"],
+            name="fk_rejected_row_delivery_no_delivery",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        {"schema": "sources"},
+    )
+
+    delivery_no: int = Field(primary_key=True)
+    line_no: int = Field(primary_key=True)
+    sender_id: UUID
+    faults: list[str] = Field(sa_type=ARRAY(Text))
+    digest: bytes = Field(sa_type=LargeBinary)
+    content: str
+
+
+class Supersession(SQLModel, table=True):
+    """A fact that a correction replaced, and the fact that replaced it."""
+
+    __tablename__ = "supersession"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["firm_id", "delivery_no", "line_no"],
+            ["sources.invoice_fact.firm_id", "sources.invoice_fact.delivery_no", "sources.invoice_fact.line_no"],
+            name="fk_supersession_old_fact",
+        ),
+        ForeignKeyConstraint(
+            ["firm_id", "by_delivery_no", "by_line_no"],
+            ["sources.invoice_fact.firm_id", "sources.invoice_fact.delivery_no", "sources.invoice_fact.line_no"],
+            name="fk_supersession_new_fact",
+        ),
+        {"schema": "sources"},
+    )
+
+    firm_id: UUID = Field(primary_key=True)
+    delivery_no: int = Field(primary_key=True)
+    line_no: int = Field(primary_key=True)
+    by_delivery_no: int
+    by_line_no: int
+    superseded_at: datetime = Field(sa_type=type_of_moment)
+    xid: str = Field(
+        default=None, sa_type=Xid8, nullable=False, sa_column_kwargs={"server_default": text("pg_current_xact_id()")}
+    )
+
+
+class FactSeal(SQLModel, table=True):
+    """The leaves of one firm's facts in a stretch of a delivery's lines: 32 bytes each, in the order of `line_nos`."""
+
+    __tablename__ = "fact_seal"
+    __table_args__ = (Index("ix_fact_seal_delivery_no", "delivery_no"), {"schema": "sources"})
+
+    firm_id: UUID = Field(primary_key=True)
+    delivery_no: int = Field(primary_key=True)
+    chunk: int = Field(primary_key=True)
+    line_nos: list[int] = Field(sa_type=ARRAY(Integer))
+    leaves: bytes = Field(sa_type=LargeBinary)
+    sealed_at: datetime = Field(sa_type=type_of_moment)
+    xid: str = Field(
+        default=None, sa_type=Xid8, nullable=False, sa_column_kwargs={"server_default": text("pg_current_xact_id()")}
+    )

@@ -1,0 +1,187 @@
+"""Reading facts under a permission, and deliveries by their sender."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+import asyncpg
+import numpy as np
+import pandas as pd
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from xinyidai.access.rules import Viewer
+from xinyidai.consents import queries as consents
+from xinyidai.consents.rules import ConsentMissing, Permission
+from xinyidai.foundation.clock import business_date, start_of_day
+from xinyidai.foundation.database import driver
+from xinyidai.foundation.errors import NotFound
+from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
+from xinyidai.sources.models import Delivery, RejectedRow
+from xinyidai.sources.rules import ITEM, MAX_ROWS, DeliveryId, DeliveryKind, DeliveryReport
+from xinyidai.sources.rules import RejectedRow as RejectedRowView
+
+_SHANGHAI_OFFSET = np.timedelta64(8, "h")
+# Control characters never get into a fact, so one of them can keep texts apart.
+_UNIT_SEPARATOR = "\x1f"
+
+_READ = """
+SELECT f.firm_id, count(*) AS facts,
+       string_agg(int4send(f.issued_on - DATE '1970-01-01'), '') AS issued_on,
+       string_agg(int2send((f.direction + 2 * f.is_void::integer)::smallint), '') AS marks,
+       string_agg(int8send(f.net_fen), '') AS net_fen,
+       string_agg(int8send(f.tax_fen), '') AS tax_fen,
+       string_agg(int8send(f.gross_fen), '') AS gross_fen,
+       string_agg(f.counterparty, E'\\x1f') AS counterparty
+FROM (
+    SELECT * FROM sources.invoice_fact
+    WHERE firm_id = ANY ($1) AND issued_on < $2 AND recorded_at <= $3
+      AND (superseded_at IS NULL OR superseded_at > $3)
+    ORDER BY firm_id, delivery_no, line_no
+) AS f
+GROUP BY f.firm_id
+ORDER BY f.firm_id
+"""
+
+_STILL_PERMITTED = """
+SELECT count(*) FROM unnest($1::uuid[]) AS s (id)
+WHERE s.id = access.organisation_id() OR s.id IN (SELECT consents.permitted_subjects($2))
+"""
+
+
+async def invoices(
+    session: AsyncSession, permission: Permission, *, before: datetime, known_at: datetime
+) -> pd.DataFrame:
+    """Return the invoices of the permission's subjects, as the platform knew them at `known_at`.
+
+    Numbers come as one string of bytes a column and firm and become arrays without a Python object in between: 3,000
+    rows take 3 ms. After the read the consents are looked at once more; they never come back once revoked, so a read
+    that was still permitted afterwards was permitted while it ran. The caller writes the audit row.
+
+    Parameters
+    ----------
+    before : datetime
+        Invoices whose day began before this moment; days are Shanghai's.
+    known_at : datetime
+        What was recorded by then, and not superseded by then.
+
+    Returns
+    -------
+    DataFrame
+        enterprise_id (category of str), issued_at (datetime64[us, UTC]: the day's first moment in Shanghai), direction
+        ('in' or 'out', category), counterparty_id (category of str), net_fen, tax_fen, gross_fen (int64), is_void
+        (bool); ordered by firm, then as delivered.
+
+    Raises
+    ------
+    ConsentMissing
+        The permission was not for invoices, or the database no longer lets every subject be read.
+    """
+    subjects = sorted(permission.subject_ids)
+    if ITEM not in permission.item_codes:
+        raise _missing(permission, len(subjects))
+    await consents.present(session, permission)
+    connection = await driver(session)
+    rows = await connection.fetch(_READ, subjects, _first_day_not_before(before), known_at)
+    permitted = await connection.fetchval(_STILL_PERMITTED, subjects, ITEM)
+    if permitted != len(subjects):
+        raise _missing(permission, len(subjects) - permitted)
+    return _frame_of(rows)
+
+
+def _missing(permission: Permission, count: int) -> ConsentMissing:
+    return ConsentMissing(purpose=permission.purpose.value, missing=count, items=[ITEM])
+
+
+def _first_day_not_before(moment: datetime) -> date:
+    """Return the first Shanghai day that begins at `moment` or later."""
+    day = business_date(moment)
+    return day if start_of_day(day) >= moment else date.fromordinal(day.toordinal() + 1)
+
+
+def _frame_of(rows: list[asyncpg.Record]) -> pd.DataFrame:
+    firms = pd.Index([str(row["firm_id"]) for row in rows], dtype="str")
+    counts = [row["facts"] for row in rows]
+    days = _numbers(rows, "issued_on", ">i4").astype("datetime64[D]")
+    marks = _numbers(rows, "marks", ">i2")
+    partners = [partner for row in rows for partner in row["counterparty"].split(_UNIT_SEPARATOR)]
+    partner_codes, partner_names = pd.factorize(pd.Index(partners, dtype="str"))
+    return pd.DataFrame(
+        {
+            "enterprise_id": pd.Categorical.from_codes(np.repeat(np.arange(len(rows)), counts), categories=firms),
+            "issued_at": pd.DatetimeIndex(days.astype("datetime64[us]") - _SHANGHAI_OFFSET, tz="UTC"),
+            "direction": pd.Categorical.from_codes((marks & 1).astype(np.int8), categories=pd.Index(["in", "out"])),
+            "counterparty_id": pd.Categorical.from_codes(partner_codes, categories=partner_names),
+            "net_fen": _numbers(rows, "net_fen", ">i8").astype(np.int64),
+            "tax_fen": _numbers(rows, "tax_fen", ">i8").astype(np.int64),
+            "gross_fen": _numbers(rows, "gross_fen", ">i8").astype(np.int64),
+            "is_void": (marks & 2).astype(np.bool_),
+        }
+    )
+
+
+def _numbers(rows: list[asyncpg.Record], column: str, kind: str) -> np.ndarray:
+    return np.frombuffer(b"".join(row[column] for row in rows), dtype=kind)
+
+
+async def deliveries(
+    session: AsyncSession, viewer: Viewer, *, cursor: str | None = None, limit: int = 50
+) -> Page[DeliveryReport]:
+    """Return the reports of what the viewer's organisation delivered, in order of arrival."""
+    size = limit_of(limit)
+    found = await session.execute(
+        select(Delivery)
+        .where(col(Delivery.sender_id) == viewer.organisation_id, col(Delivery.id) > after_id(cursor))
+        .order_by(col(Delivery.id))
+        .limit(size + 1)
+    )
+    rows = [report_of(row, is_repeat=False) for row in found.scalars()]
+    return page_of(rows, limit=size, id_of=lambda report: report.delivery_id)
+
+
+async def delivery(session: AsyncSession, viewer: Viewer, delivery_id: UUID) -> DeliveryReport:
+    """Return one report to its sender; to anybody else it is not there (`NotFound`)."""
+    return report_of(await _own(session, viewer, delivery_id), is_repeat=False)
+
+
+async def rejected_rows(
+    session: AsyncSession, viewer: Viewer, delivery_id: UUID, *, cursor: str | None = None, limit: int = 50
+) -> Page[RejectedRowView]:
+    """Return the rows of a delivery that were kept aside, by line, for its sender to correct."""
+    size = limit_of(limit)
+    row = await _own(session, viewer, delivery_id)
+    found = await session.execute(
+        select(RejectedRow)
+        .where(
+            col(RejectedRow.delivery_no) == row.no,
+            col(RejectedRow.sender_id) == viewer.organisation_id,
+            col(RejectedRow.line_no) > min(after_id(cursor).int, MAX_ROWS),
+        )
+        .order_by(col(RejectedRow.line_no))
+        .limit(size + 1)
+    )
+    views = [RejectedRowView(one.line_no, tuple(one.faults), one.content) for one in found.scalars()]
+    return page_of(views, limit=size, id_of=lambda view: UUID(int=view.line_no))
+
+
+async def _own(session: AsyncSession, viewer: Viewer, delivery_id: UUID) -> Delivery:
+    mine = select(Delivery).where(col(Delivery.id) == delivery_id, col(Delivery.sender_id) == viewer.organisation_id)
+    row = (await session.execute(mine)).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def report_of(row: Delivery, *, is_repeat: bool) -> DeliveryReport:
+    """Return a delivery's row as its report."""
+    return DeliveryReport(
+        delivery_id=DeliveryId(row.id),
+        kind=DeliveryKind(row.kind),
+        received=row.received,
+        loaded=row.loaded,
+        rejected_rows=row.rejected_rows,
+        rejected=dict(row.rejected),
+        flagged=dict(row.flagged),
+        received_at=row.received_at,
+        is_repeat=is_repeat,
+    )

@@ -1,0 +1,145 @@
+"""The doors of sources: an agency delivers invoices and looks at what became of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from litestar import Router, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.params import FromPath, FromQuery, JSONBody
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.guards import requires
+from xinyidai.access.rules import OrganisationKind, Role, Viewer
+from xinyidai.sources import queries, service
+from xinyidai.sources.rules import COLUMNS, MAX_BODY_BYTES, DeliveryKind
+from xinyidai.sources.schemas import DeliveryOut, DeliveryPageOut, InvoicesIn, RejectedPageOut
+
+BY_SENDER = requires(
+    OrganisationKind.AGENCY, OrganisationKind.OPERATOR, roles=(Role.OFFICER, Role.ADMIN), scope=service.SCOPE
+)
+BY_READER = requires(
+    OrganisationKind.AGENCY, OrganisationKind.OPERATOR, roles=(Role.OFFICER, Role.ADMIN), scope="sources:read"
+)
+_CSV_EXAMPLE = (
+    ",".join(COLUMNS) + "\n91500103000000012N,26117001,out,2025-03-05,重庆买方有限公司,100.00,13.00,113.00,valid\n"
+)
+
+
+@dataclass
+class _CsvOperation(Operation):
+    """Says in the API description that the body is a CSV file, which no parameter of the handler can."""
+
+    def __post_init__(self) -> None:
+        self.request_body = RequestBody(
+            description="UTF-8, a header line with the names of the columns, every line with its end",
+            required=True,
+            content={
+                "text/csv": OpenAPIMediaType(
+                    schema=Schema(type=OpenAPIType.STRING), examples={"one invoice": Example(value=_CSV_EXAMPLE)}
+                )
+            },
+        )
+
+
+@post(
+    "/vat-invoices",
+    operation_id="DeliverInvoices",
+    summary="Deliver VAT invoices",
+    description="Up to 1,000 rows. The answer counts what was loaded and, by fault, what was kept aside. The same rows"
+    " again get the first answer.",
+    guards=[BY_SENDER],
+)
+async def deliver_invoices(
+    data: JSONBody[InvoicesIn],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> DeliveryOut:
+    """Take rows in."""
+    rows = [row.model_dump() for row in data.rows]
+    return DeliveryOut.of(await service.receive_rows(session, viewer, rows, kind=data.kind, now=now))
+
+
+@post(
+    "/vat-invoices/csv",
+    operation_id="DeliverInvoicesAsCsv",
+    summary="Deliver VAT invoices as CSV",
+    description="A CSV file of at most 1 MiB; larger files go by file drop. Checked as DeliverInvoices does.",
+    guards=[BY_SENDER],
+    operation_class=_CsvOperation,
+    request_max_body_size=MAX_BODY_BYTES,
+)
+async def deliver_invoices_as_csv(
+    body: bytes,
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+    kind: FromQuery[DeliveryKind] = DeliveryKind.VAT_INVOICE,
+) -> DeliveryOut:
+    """Take a CSV file in."""
+    return DeliveryOut.of(await service.receive_csv(session, viewer, body, kind=kind, now=now))
+
+
+@get(
+    "/deliveries",
+    operation_id="ListDeliveries",
+    summary="My deliveries",
+    description="What one's own organisation delivered, in order of arrival.",
+    guards=[BY_READER],
+)
+async def list_deliveries(
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    cursor: FromQuery[str | None] = None,
+    limit: FromQuery[int] = 50,
+) -> DeliveryPageOut:
+    """List."""
+    return DeliveryPageOut.of(await queries.deliveries(session, viewer, cursor=cursor, limit=limit))
+
+
+@get(
+    "/deliveries/{delivery_id:uuid}",
+    operation_id="ShowDelivery",
+    summary="One delivery",
+    description="Its report, to its sender alone.",
+    guards=[BY_READER],
+)
+async def show_delivery(
+    delivery_id: FromPath[UUID], viewer: NamedDependency[Viewer], session: NamedDependency[AsyncSession]
+) -> DeliveryOut:
+    """Show."""
+    return DeliveryOut.of(await queries.delivery(session, viewer, delivery_id))
+
+
+@get(
+    "/deliveries/{delivery_id:uuid}/rejected-rows",
+    operation_id="ListRejectedRows",
+    summary="Rows kept aside",
+    description="The rows of a delivery that were not taken in, each with every fault, for the sender to correct.",
+    guards=[BY_READER],
+)
+async def list_rejected_rows(
+    delivery_id: FromPath[UUID],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    cursor: FromQuery[str | None] = None,
+    limit: FromQuery[int] = 50,
+) -> RejectedPageOut:
+    """List rejected rows."""
+    return RejectedPageOut.of(await queries.rejected_rows(session, viewer, delivery_id, cursor=cursor, limit=limit))
+
+
+router = Router(
+    path="/sources",
+    route_handlers=[
+        deliver_invoices,
+        deliver_invoices_as_csv,
+        list_deliveries,
+        show_delivery,
+        list_rejected_rows,
+    ],
+    tags=["sources"],
+)

@@ -1,0 +1,54 @@
+"""Deliveries for tests: agencies that send, rows and files as they send them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+from builders_parties import a_desk
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.rules import OrganisationKind, Viewer
+from xinyidai.sources.rules import COLUMNS
+
+Row = dict[str, str | None]
+
+
+async def an_agency(session: AsyncSession, *, now: datetime) -> Viewer:
+    """Return an officer of a new tax agency."""
+    return (await a_desk(session, OrganisationKind.AGENCY, now=now)).maker
+
+
+def a_row(credit_code: str, **fields: str | None) -> Row:
+    """Return one good row, with some fields replaced."""
+    row: Row = {
+        "credit_code": credit_code,
+        "invoice_no": "00000001",
+        "direction": "销项",
+        "issued_on": "2025-03-05",
+        "counterparty": "重庆买方有限公司",
+        "net_yuan": "100.00",
+        "tax_yuan": "13.00",
+        "gross_yuan": "113.00",
+        "status": "有效发票",
+    }
+    return row | fields
+
+
+def rows_of(credit_code: str, count: int, *, first: int = 1) -> list[Row]:
+    """Return good rows with numbers of their own."""
+    return [a_row(credit_code, invoice_no=f"{number:08d}") for number in range(first, first + count)]
+
+
+def a_csv(folder: Path, rows: Sequence[Mapping[str, str | None]], name: str = "invoices.csv") -> Path:
+    """Write rows as a CSV file."""
+    path = folder / name
+    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(path, index=False, lineterminator="\n")
+    return path
+
+
+def a_parquet(folder: Path, frame: pd.DataFrame, name: str = "invoices.parquet") -> Path:
+    """Write a frame as a Parquet file."""
+    path = folder / name
+    frame.to_parquet(path, index=False)
+    return path
