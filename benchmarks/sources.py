@@ -1,6 +1,6 @@
-"""Taking invoices in: rows a second with checks and lineage beside bare COPY, memory, one firm's read, sealing.
+r"""Taking invoices in: rows a second with checks and lineage beside bare COPY, memory, one firm's read, sealing.
 
-Peer of the load is ``psql \\copy`` in binary of the very rows that were loaded into a table of the same columns, checks
+Peer of the load is ``psql \copy`` in binary of the very rows that were loaded into a table of the same columns, checks
 and indexes, without row-level security. Uses the CUMCM 2020-C invoices where they are (XINYIDAI_SHARED_DATA, or
 ``../shared/data`` beside the repository), else as many synthetic ones from a seed.
 """
@@ -16,10 +16,12 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import numpy as np
 import pandas as pd
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from benchmarks.measuring import Row, arguments, compare, finish, measure
 from xinyidai.access.rules import OrganisationKind, PrincipalKind, Role, Viewer
@@ -316,7 +318,7 @@ async def _reading(settings: Settings, dsn: str) -> list[Row]:
     ]
 
 
-async def permitted(session: object, firms: list[object]) -> Permission:
+async def permitted(session: AsyncSession, firms: list[UUID]) -> Permission:
     """Return the platform's permission to read the firms' invoices."""
     return await consents.require(
         session,

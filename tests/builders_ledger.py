@@ -1,20 +1,13 @@
 """Makers of ledger accounts, journals and viewers for tests."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-import httpx
-from conftest import Database
-from litestar import Litestar, Router
-from litestar.di import Provide
-from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Receive, Scope, Send
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import OrganisationKind, PrincipalKind, Role, Viewer
-from xinyidai.access.service import act_as, act_as_platform
-from xinyidai.app.answering import error_map
+from xinyidai.access.service import act_as_platform
 from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.ids import derived_id
 from xinyidai.ledger import queries, service
@@ -104,31 +97,3 @@ async def faults(sessions: Sessions) -> list[str]:
     async with in_transaction(sessions) as session:
         await act_as_platform(session, now=NOON)
         return [f"{fault.rule} {fault.ref}" for fault in await queries.check_books(session)]
-
-
-def a_door(database: Database, router: Router, viewer: Viewer | None) -> httpx.AsyncClient:
-    """Serve one room's routes to one viewer, with the application's transactions, guards and error answers."""
-
-    async def session() -> AsyncGenerator[AsyncSession]:
-        async with in_transaction(database.app) as opened:
-            for known in [viewer] if viewer else []:
-                await act_as(opened, known, now=NOON)
-            yield opened
-
-    class SignedIn(ASGIMiddleware):
-        async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-            scope["user"] = viewer
-            await next_app(scope, receive, send)
-
-    app = Litestar(
-        route_handlers=[Router(path="/api/v1", route_handlers=[router])],
-        dependencies={
-            "session": Provide(session),
-            "viewer": Provide(lambda: viewer, sync_to_thread=False),
-            "now": Provide(lambda: NOON, sync_to_thread=False),
-        },
-        middleware=[SignedIn()],
-        exception_handlers=error_map(),
-        openapi_config=None,
-    )
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api/v1")

@@ -243,8 +243,9 @@ def _give_rights() -> None:
     steps.writable("parties.party", "INSERT")
     steps.writable("parties.party_region", "INSERT")
     steps.append_only("parties.party_region")
-    # Where a party sits is open by law, as is the rest of the registry's page: everybody reads, everybody's row.
-    steps.protect("parties.party_region", "true")
+    # Where a party sits is open by law, as is the rest of the registry's page: whoever is signed in reads any row.
+    # A registration writes its first row before there is a viewer.
+    steps.protect("parties.party_region", f"{steps.VIEWER} IS NOT NULL", check="true")
     steps.writable("parties.declared_size", "INSERT")
     steps.append_only("parties.declared_size")
     steps.protect("parties.declared_size", f"party_id = {steps.VIEWER}")

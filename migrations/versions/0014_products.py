@@ -111,8 +111,8 @@ def _create_limits() -> None:
                 "max_rate_bp": 2_400,
                 "max_answer_working_days": 30,
                 "max_products": 200,
-                "reason": "Project's own policy, not a legal limit: amount and term as for demands; 24 % a year is where"
-                " courts are known to cut a lender's total price (unverified)",
+                "reason": "Project's own policy, not a legal limit: amount and term as for demands; 24 % a year is"
+                " where courts are known to cut a lender's total price (unverified)",
             }
         ],
     )

@@ -30,15 +30,17 @@ def upgrade() -> None:
     """Go forward."""
     steps.create_schema("matching")
     _create_shelf()
+    _create_matching()
     _create_dispatch()
     _create_restricted_reason()
     _create_offer()
     _create_offer_standing()
     _create_limits()
     _protect()
-    for table in ("shelf", "restricted_reason", "offer", "limits"):
+    for table in ("shelf", "matching", "restricted_reason", "offer", "limits"):
         steps.append_only(f"matching.{table}")
     steps.writable("matching.shelf", "INSERT")
+    steps.writable("matching.matching", "INSERT")
     steps.writable(
         "matching.dispatch",
         "INSERT, UPDATE (state, sent_at, taken_up_at, offered_at, refused_at, decline_code, ended_at, replaced_by)",
@@ -55,6 +57,7 @@ def upgrade() -> None:
 
 def _protect() -> None:
     own = f"lender_id = {steps.VIEWER} OR firm_id = {steps.VIEWER}"
+    steps.protect("matching.matching", f"firm_id = {steps.VIEWER}", check="false")
     # Dispatches are written in platform scope only: by the one function that checks filter and consent.
     steps.protect("matching.dispatch", own, check="false")
     steps.protect("matching.restricted_reason", f"lender_id = {steps.VIEWER}")
@@ -80,6 +83,19 @@ def _create_shelf() -> None:
         sa.PrimaryKeyConstraint("digest", name="pk_shelf"),
         schema="matching",
     )
+
+
+def _create_matching() -> None:
+    op.create_table(
+        "matching",
+        sa.Column("decision_id", sa.Uuid(), nullable=False),
+        sa.Column("demand_id", sa.Uuid(), nullable=False),
+        sa.Column("firm_id", sa.Uuid(), nullable=False),
+        sa.Column("matched_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("decision_id", name="pk_matching"),
+        schema="matching",
+    )
+    op.create_index("ix_matching_demand_id_decision_id", "matching", ["demand_id", "decision_id"], schema="matching")
 
 
 def _create_dispatch() -> None:

@@ -1,4 +1,4 @@
-"""reporting: schema and rights."""
+"""reporting: views over the rooms below; no table of its own."""
 
 from migrations import steps
 
@@ -11,6 +11,9 @@ depends_on = None
 def upgrade() -> None:
     """Go forward."""
     steps.create_schema("reporting")
+    for view in ("lending_fact", "book_difference"):
+        steps.apply_sql(f"reporting/{view}_v1.sql")
+        steps.readable(f"reporting.{view}")
 
 
 def downgrade() -> None:

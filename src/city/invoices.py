@@ -47,6 +47,7 @@ def make_invoices(seed: int, firm: Firm, *, until: date) -> pd.DataFrame:
     costs = sales * chance.uniform(0.55, 0.9 - 0.08 * np.tanh(firm.quality), size=MONTHS)
     parts += [_month(firm, month, amount, "in", chance) for month, amount in zip(months, costs, strict=True)]
     frame = pd.concat(parts, ignore_index=True).sort_values(["direction", "issued_on"], kind="stable")
+    frame = frame[frame["issued_on"] < until.isoformat()]
     frame["invoice_no"] = [f"{number:08d}" for number in range(10_000_001, 10_000_001 + len(frame))]
     return frame[list(COLUMNS)].reset_index(drop=True)
 
@@ -54,7 +55,7 @@ def make_invoices(seed: int, firm: Firm, *, until: date) -> pd.DataFrame:
 def make_outcome(seed: int, firm: Firm, *, observed_on: date) -> Outcome:
     """Draw whether an earlier loan of the firm was paid."""
     chance = draws(seed, "outcome", firm.credit_code)
-    probability = 1 / (1 + np.exp(1.6 + 1.8 * firm.quality))
+    probability = 1 / (1 + np.exp(2.4 + 2.0 * firm.quality))
     observed = observed_on - timedelta(days=int(chance.integers(0, 90)))
     return Outcome(firm.credit_code, bool(chance.random() < probability), observed)
 
@@ -81,8 +82,12 @@ def _month(
         {
             "credit_code": firm.credit_code,
             "direction": direction,
-            "issued_on": [(month + pd.Timedelta(days=int(day))).date().isoformat() for day in chance.integers(0, 28, count)],
-            "counterparty": [f"合成对手{firm.credit_code[-4:]}{number:03d}" for number in chance.integers(0, partners, count)],
+            "issued_on": [
+                (month + pd.Timedelta(days=int(day))).date().isoformat() for day in chance.integers(0, 28, count)
+            ],
+            "counterparty": [
+                f"合成对手{firm.credit_code[-4:]}{number:03d}" for number in chance.integers(0, partners, count)
+            ],
             "net_yuan": [_yuan(fen) for fen in net_fen],
             "tax_yuan": [_yuan(fen) for fen in tax_fen],
             "gross_yuan": [_yuan(fen) for fen in net_fen + tax_fen],

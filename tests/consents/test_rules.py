@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xinyidai.catalogue.rules import AccessClass, Item, ItemForbidden, ItemNotListed, Topology
@@ -106,6 +106,7 @@ def permission_or_none(*arguments: object, **named: object) -> Permission | None
         return None
 
 
+@settings(deadline=None)
 @given(
     given_grants=st.lists(grants, max_size=8),
     subjects=st.lists(st.sampled_from(IDS[:3]), min_size=1, unique=True),
@@ -128,6 +129,7 @@ def test_everything_asked_is_permitted_or_nothing_is(
     assert permission is None or permission.subject_ids == frozenset(subjects)
 
 
+@settings(deadline=None)
 @given(given_grants=st.lists(grants, max_size=6), gone=st.integers(0, 5))
 def test_taking_a_grant_away_never_permits_more(given_grants: list[Grant], gone: int) -> None:
     fewer = given_grants[:gone] + given_grants[gone + 1 :]
@@ -137,6 +139,7 @@ def test_taking_a_grant_away_never_permits_more(given_grants: list[Grant], gone:
     assert not (before is None and after is not None)
 
 
+@settings(deadline=None)
 @given(given_grants=st.lists(grants, max_size=6))
 def test_revoking_everything_permits_nothing(given_grants: list[Grant]) -> None:
     revoked = [replace(grant, is_revoked=True) for grant in given_grants]

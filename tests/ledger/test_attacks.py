@@ -101,10 +101,11 @@ BAD_CALLS: dict[str, tuple[list[int | None], list[int | None], str]] = {
     "more accounts than amounts": ([1, 2], [1], "LG002"),
     "1,001 legs": ([*range(1, 1_002)], [1] * 1_001, "LG002"),
     "above 10^15": ([1, 2], [10**15 + 1, -(10**15) - 1], "LG003"),
-    "largest 64-bit integer": ([1, 2], [2**63 - 1, -(2**63) + 1], "22003"),
-    "smallest 64-bit integer": ([1, 2], [-(2**63), -(2**63)], "22003"),
+    "largest 64-bit integer": ([1, 2], [2**63 - 1, -(2**63) + 1], "LG003"),
+    "smallest 64-bit integer": ([1, 2], [-(2**63), -(2**63)], "LG003"),
     "no amount": ([1, 2], [None, -1], "LG003"),
     "no account": ([None, 2], [1, -1], "LG004"),
+    "accounts that do not ascend": ([2, 1], [-1, 1], "LG002"),
     "unknown account": ([999, 2], [1, -1], "LG004"),
     "below the floor": ([1, 2], [-101, 101], "LG006"),
 }

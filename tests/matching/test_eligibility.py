@@ -136,6 +136,7 @@ def test_what_does_not_fit_has_no_digest_to_be_dispatched_with() -> None:
         eligibility_digest(verdict, FACTS, STANDING, [])
 
 
+BOTH = ("equal_instalments", "interest_first")
 LENDERS = [f"22222222-0000-7000-8000-00000000000{number}" for number in range(4)]
 
 products = st.builds(
@@ -150,7 +151,9 @@ products = st.builds(
     max_term_months=st.integers(10, 60),
     min_rate_bp=st.integers(100, 400),
     max_rate_bp=st.integers(400, 900),
-    repayment_kinds=st.sampled_from([("equal_instalments",), ("interest_first",), ("equal_instalments", "interest_first")]),
+    repayment_kinds=st.sampled_from(
+        [("equal_instalments",), ("interest_first",), ("equal_instalments", "interest_first")]
+    ),
     applicant_kinds=st.sampled_from([(), ("firm",), ("sole_trader",)]),
     region_codes=st.sampled_from([(), ("500103",), ("500112",)]),
     industry_codes=st.sampled_from([(), ("F",), ("C",)]),

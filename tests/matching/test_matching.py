@@ -309,4 +309,8 @@ async def test_the_database_holds_no_dispatch_without_consent_and_digest(session
         )
     )
 
-    assert dict(columns.tuples().all()) == {"consent_id": "NO", "eligibility_digest": "NO", "decision_id": "NO"}
+    assert sorted((row.column_name, row.is_nullable) for row in columns) == [
+        ("consent_id", "NO"),
+        ("decision_id", "NO"),
+        ("eligibility_digest", "NO"),
+    ]

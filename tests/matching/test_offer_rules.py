@@ -16,6 +16,7 @@ from xinyidai.matching.rules.offers import (
     RepaymentKindNotOffered,
     check_offer,
 )
+
 NOW = datetime(2025, 6, 16, 4, tzinfo=UTC)
 POLICY = MatchingPolicy(date(2000, 1, 1), 5, 15, 10, 30, 90, 365, 20)
 PRODUCT = OnShelf(

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.access.service import act_as, act_as_platform
 from xinyidai.foundation.clock import wall_now
-from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.errors import NotAllowed, NotFound, ValueRefused
 from xinyidai.parties import queries, service
 from xinyidai.parties.rules import (
@@ -190,9 +190,13 @@ async def test_passwords_are_kept_as_argon2_and_read_by_nobody(
     for sessions in (database.app, database.worker):
         for statement in ("SELECT * FROM parties.credential", "UPDATE parties.credential SET failures = 0"):
             with pytest.raises(DBAPIError, match="permission denied"):
-                async with in_transaction(sessions) as session:
-                    await act_as_platform(session, now=noon)
-                    await session.execute(text(statement))
+                await run_as_platform(sessions, statement, noon)
+
+
+async def run_as_platform(sessions: Sessions, statement: str, now: datetime) -> None:
+    async with in_transaction(sessions) as session:
+        await act_as_platform(session, now=now)
+        await session.execute(text(statement))
 
 
 async def test_people_are_seen_by_their_own_organisation_only(database: Database, bank: Viewer, noon: datetime) -> None:

@@ -14,6 +14,7 @@ from xinyidai.access.service import act_as_platform
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.parties import service
+from xinyidai.parties.routes.session_ids import RenewingSessionConfig
 from xinyidai.parties.rules import PLATFORM_ID
 
 PASSWORD = "a long pass phrase"
@@ -26,6 +27,7 @@ async def client(
 ) -> AsyncGenerator[httpx.AsyncClient]:
     """Return a client of an application with the doors of parties and partners only."""
     monkeypatch.setattr(application, "ROOMS_WITH_DOORS", ("parties", "partners"))
+    monkeypatch.setattr(application, "ServerSideSessionConfig", RenewingSessionConfig, raising=False)
     app = application.create_app(database.settings, database.app, clock=AnchoredClock(wall_now(), noon, 0.0))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="https://platform.test") as opened:
@@ -152,11 +154,18 @@ async def test_a_session_planted_before_the_sign_in_is_not_taken_over(client: ht
     body = {"email": "owner@example.com", "password": PASSWORD}
 
     signed_in = await client.post(f"{API}/sign-in", json=body, headers=planted)
+    owner = await client.get(f"{API}/me")
     client.cookies.clear()
     attacker = await client.get(f"{API}/me", headers=planted)
 
-    assert signed_in.status_code == 200
+    assert (signed_in.status_code, owner.status_code) == (200, 200)
     assert attacker.status_code == 401
+
+
+async def test_a_visitor_gets_no_session(client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"{API}/regions")
+
+    assert "set-cookie" not in answer.headers
 
 
 async def test_signing_out_ends_the_session(client: httpx.AsyncClient) -> None:

@@ -27,7 +27,7 @@ from xinyidai.loans import service as loan_service
 from xinyidai.loans.rules.life import LoanState, LoanTakesNoPayment
 from xinyidai.parties import queries as party_queries
 from xinyidai.parties import service as parties
-from xinyidai.risk_sharing import queries, service
+from xinyidai.risk_sharing import queries, service, tasks
 from xinyidai.risk_sharing.rules import (
     ClaimAlreadyFiled,
     ClaimState,
@@ -39,6 +39,9 @@ from xinyidai.risk_sharing.rules import (
     NothingToPay,
     RecoveryReferenceReused,
 )
+
+CONSUMERS = (tasks.make_cover, tasks.end_cover)
+"""Registered by their import: the tests that drain the outbox need them."""
 
 
 async def balance(session: AsyncSession, code: str) -> int:

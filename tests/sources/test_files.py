@@ -8,6 +8,8 @@ from pathlib import Path
 
 import asyncpg
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from builders_parties import a_credit_code
 from builders_sources import a_csv, a_parquet, a_row, an_agency, rows_of
@@ -116,6 +118,14 @@ def parquet_of_lists(folder: Path) -> Path:
     return a_parquet(folder, pd.DataFrame(rows_of(CODE, 2)).assign(counterparty=[["a"], ["b"]]))
 
 
+def parquet_of_text_that_is_none(folder: Path) -> Path:
+    table = pa.Table.from_pandas(pd.DataFrame(rows_of(CODE, 1)), preserve_index=False)
+    broken = pa.array([b"\xff\xfe"], pa.binary()).view(pa.string())
+    path = folder / "broken.parquet"
+    pq.write_table(table.set_column(table.schema.get_field_index("counterparty"), "counterparty", broken), path)
+    return path
+
+
 def one_endless_line(folder: Path) -> Path:
     path = folder / "endless.csv"
     path.write_text(",".join(COLUMNS) + "\n" + "x" * (20 * 1024**2) + "\n", encoding="utf-8")
@@ -140,6 +150,7 @@ WHOLE_FILE_REFUSALS = [
     (noise_called_parquet, "file_unreadable"),
     (marks_around_noise, "file_unreadable"),
     (parquet_of_lists, "file_unreadable"),
+    (parquet_of_text_that_is_none, "file_unreadable"),
     (one_endless_line, "file_unreadable"),
 ]
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from builders_sources import Row, a_row
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xinyidai.sources.rules import COLUMNS, Fault, Flag
@@ -20,6 +20,8 @@ from xinyidai.sources.rules.amounts import read_amounts
 from xinyidai.sources.rules.checking import Facts, Judged, contents_of, faults_of_rows, judge, read_rows
 from xinyidai.sources.rules.fields import read_days
 from xinyidai.sources.rules.repeats import CONTENT, SeenNumbers, find_repeats, find_targets, frame_of, number_hashes
+
+unhurried = settings(deadline=None, max_examples=60)
 
 TODAY = date(2025, 6, 16)
 KNOWN, SILENT = UUID(int=1), UUID(int=2)
@@ -142,6 +144,7 @@ good_fields = {
 good_rows = st.lists(st.fixed_dictionaries(good_fields), max_size=14)
 
 
+@unhurried
 @given(rows=any_rows)
 def test_every_failing_rule_of_every_row_is_named(rows: list[Row]) -> None:
     expected = {place: faults for place, row in enumerate(rows) if (faults := row_faults(row))}
@@ -149,6 +152,7 @@ def test_every_failing_rule_of_every_row_is_named(rows: list[Row]) -> None:
     assert faults_by_line(rows) == expected
 
 
+@unhurried
 @given(rows=any_rows)
 def test_good_rows_are_exactly_those_without_a_fault_and_say_what_was_written(rows: list[Row]) -> None:
     facts = judged(rows).facts
@@ -160,6 +164,7 @@ def test_good_rows_are_exactly_those_without_a_fault_and_say_what_was_written(ro
     assert facts.issued_on.astype(str).tolist() == [row["issued_on"] for _number, row in good]
 
 
+@unhurried
 @given(yuan=st.floats(allow_nan=True, allow_infinity=True), fen=st.integers(-(10**15), 10**15))
 def test_doubles_become_fen_exactly_or_not_at_all(yuan: float, fen: int) -> None:
     amounts = read_amounts(pa.array([yuan, fen / 100]))
@@ -243,6 +248,7 @@ def content_of(facts: Facts) -> list[tuple[object, ...]]:
     return [tuple(row) for row in frame_of(facts)[CONTENT].itertuples(index=False)]
 
 
+@unhurried
 @given(rows=good_rows, stored_rows=good_rows)
 def test_duplicates_and_reused_numbers_are_found_as_by_hand(rows: list[Row], stored_rows: list[Row]) -> None:
     facts, stored = judged(rows).facts, judged(stored_rows).facts
@@ -259,6 +265,7 @@ def test_duplicates_and_reused_numbers_are_found_as_by_hand(rows: list[Row], sto
     assert found.is_reused.tolist() == reused
 
 
+@unhurried
 @given(rows=good_rows, size=st.integers(1, 5))
 def test_a_number_seen_before_is_looked_at_again_whatever_the_size_of_the_chunks(rows: list[Row], size: int) -> None:
     facts = judged(rows).facts
@@ -315,6 +322,7 @@ def test_a_correction_replaces_exactly_one_fact_or_says_why_not(
     assert targets(rows, stored) == (target, faults)
 
 
+@unhurried
 @given(rows=good_rows, stored_rows=good_rows)
 def test_no_fact_is_corrected_twice_and_every_row_has_a_target_or_a_reason(
     rows: list[Row], stored_rows: list[Row]

@@ -11,14 +11,14 @@ from builders_consents import a_consent
 from builders_parties import a_credit_code, a_firm
 from builders_sources import Row, a_csv, a_row, an_agency, rows_of
 from conftest import Database
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import text
 
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as_platform
 from xinyidai.foundation import outbox
 from xinyidai.foundation.database import in_transaction, make_engine, make_sessions
 from xinyidai.foundation.sealing import SealState, seal, verify
-from xinyidai.foundation.settings import DatabaseRole
+from xinyidai.foundation.settings import DatabaseRole, as_asyncpg
 from xinyidai.sources import service, tasks
 from xinyidai.sources.models import SEALS, SUPERSESSIONS
 from xinyidai.sources.rules import DeliveryKind
@@ -39,12 +39,14 @@ class Sealed:
     noon: datetime
 
     async def deliver(self, rows: Sequence[Row], kind: DeliveryKind = DeliveryKind.VAT_INVOICE) -> None:
+        """Deliver rows an hour after noon."""
         path = a_csv(self.folder, rows, f"{len(list(self.folder.iterdir()))}.csv")
         await service.receive_file(
             self.database.worker, self.agency, path, kind=kind, now=self.noon + timedelta(hours=1)
         )
 
     async def seal(self) -> int:
+        """Seal facts, then the streams of their seals; return how many facts."""
         async with in_transaction(self.database.worker) as session:
             await act_as_platform(session, now=self.noon)
             sealed = await service.seal_facts(session, now=self.noon)
@@ -55,6 +57,7 @@ class Sealed:
         return sealed
 
     async def verify(self) -> SealState:
+        """Verify the facts."""
         async with in_transaction(self.database.worker) as session:
             await act_as_platform(session, now=self.noon)
             return await service.verify_facts(session)
@@ -65,6 +68,7 @@ class Sealed:
         return [(found.ref.split(".")[-1], found.finding.value) for found in state.found]
 
     async def tamper(self, statement: str, table: str = "invoice_fact") -> None:
+        """Do as a superuser what no role of ours may."""
         await self.admin.execute(UNLOCK.format(table=table))
         await self.admin.execute(statement)
 
@@ -93,46 +97,53 @@ async def test_sealing_again_seals_nothing_twice(sealed: Sealed) -> None:
     assert await sealed.seal() == 0
 
 
-@pytest.mark.parametrize(
-    ("change", "found"),
-    [
-        ("UPDATE sources.invoice_fact SET net_fen = net_fen + 1 WHERE line_no = 3", [("3", "changed")]),
-        (
-            "UPDATE sources.invoice_fact SET is_void = true WHERE line_no IN (1, 5)",
-            [("1", "changed"), ("5", "changed")],
-        ),
-        ("UPDATE sources.invoice_fact SET counterparty = 'x' WHERE line_no = 2", [("2", "changed")]),
-        (
-            "UPDATE sources.invoice_fact SET recorded_at = recorded_at - interval '1 day' WHERE line_no = 2",
-            [("2", "changed")],
-        ),
-        ("UPDATE sources.invoice_fact SET line_no = 9 WHERE line_no = 4", [("4", "missing"), ("9", "inserted")]),
-        ("DELETE FROM sources.invoice_fact WHERE line_no = 4", [("4", "missing")]),
-        ("DELETE FROM sources.invoice_fact", [(str(line), "missing") for line in range(1, 6)]),
-        (
-            "INSERT INTO sources.invoice_fact SELECT firm_id, delivery_no, 70000, issued_on, net_fen, tax_fen, gross_fen,"
-            " recorded_at, superseded_at, direction, flags, is_void, invoice_no, counterparty"
-            " FROM sources.invoice_fact WHERE line_no = 1",
-            [("70000", "inserted")],
-        ),
-        (
-            "INSERT INTO sources.invoice_fact SELECT firm_id, 77, line_no, issued_on, net_fen, tax_fen, gross_fen,"
-            " recorded_at, superseded_at, direction, flags, is_void, invoice_no, counterparty"
-            " FROM sources.invoice_fact WHERE line_no = 1",
-            [("1", "inserted")],
-        ),
-        (
-            "UPDATE sources.invoice_fact SET superseded_at = recorded_at WHERE line_no = 2",
-            [("2", "changed")],
-        ),
-    ],
-)
-async def test_exactly_what_was_tampered_with_is_named(
-    sealed: Sealed, change: str, found: list[tuple[str, str]]
-) -> None:
-    await sealed.tamper(change)
+TAMPERED: list[tuple[str, list[tuple[str, str]]]] = [
+    ("UPDATE sources.invoice_fact SET net_fen = net_fen + 1 WHERE line_no = 3", [("3", "changed")]),
+    (
+        "UPDATE sources.invoice_fact SET is_void = true WHERE line_no IN (1, 5)",
+        [("1", "changed"), ("5", "changed")],
+    ),
+    ("UPDATE sources.invoice_fact SET counterparty = 'x' WHERE line_no = 2", [("2", "changed")]),
+    (
+        "UPDATE sources.invoice_fact SET recorded_at = recorded_at - interval '1 day' WHERE line_no = 2",
+        [("2", "changed")],
+    ),
+    ("UPDATE sources.invoice_fact SET line_no = 9 WHERE line_no = 4", [("4", "missing"), ("9", "inserted")]),
+    ("DELETE FROM sources.invoice_fact WHERE line_no = 4", [("4", "missing")]),
+    ("DELETE FROM sources.invoice_fact", [(str(line), "missing") for line in range(1, 6)]),
+    (
+        "INSERT INTO sources.invoice_fact SELECT firm_id, delivery_no, 70000, issued_on, net_fen, tax_fen,"
+        " gross_fen, recorded_at, superseded_at, direction, flags, is_void, invoice_no, counterparty"
+        " FROM sources.invoice_fact WHERE line_no = 1",
+        [("70000", "inserted")],
+    ),
+    (
+        "INSERT INTO sources.invoice_fact SELECT firm_id, 77, line_no, issued_on, net_fen, tax_fen, gross_fen,"
+        " recorded_at, superseded_at, direction, flags, is_void, invoice_no, counterparty"
+        " FROM sources.invoice_fact WHERE line_no = 1",
+        [("1", "inserted")],
+    ),
+    (
+        "UPDATE sources.invoice_fact SET superseded_at = recorded_at WHERE line_no = 2",
+        [("2", "changed")],
+    ),
+]
 
-    assert await sealed.found() == found
+
+async def test_exactly_what_was_tampered_with_is_named(sealed: Sealed) -> None:
+    engine = make_engine(as_asyncpg(sealed.database.admin_dsn), pool_size=1)
+    found = []
+
+    async with make_sessions(engine)() as session:
+        for change, _names in TAMPERED:
+            await session.execute(text(UNLOCK.format(table="invoice_fact")))
+            await session.execute(text(change))
+            state = await service.verify_facts(session)
+            found.append((change, [(one.ref.split(".")[-1], one.finding.value) for one in state.found]))
+            await session.rollback()
+    await engine.dispose()
+
+    assert found == TAMPERED
 
 
 async def test_the_name_says_firm_delivery_and_line(sealed: Sealed) -> None:
@@ -232,11 +243,7 @@ async def test_the_auditor_can_verify_and_sees_names_only(sealed: Sealed) -> Non
     engine = make_engine(sealed.database.settings.dsn(DatabaseRole.AUDITOR), pool_size=1)
 
     async with in_transaction(make_sessions(engine)) as session:
-        state = await _verified(session)
+        state = await service.verify_facts(session)
     await engine.dispose()
 
     assert len(state.found) == 1
-
-
-async def _verified(session: AsyncSession) -> SealState:
-    return await service.verify_facts(session)

@@ -26,7 +26,7 @@ from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotAllowed, NotFound
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.sources import queries, service
-from xinyidai.sources.rules import DeliveryInProgress, DeliveryKind, DeliveryReport, FileTooLarge
+from xinyidai.sources.rules import ConsentTakenBack, DeliveryInProgress, DeliveryKind, DeliveryReport, FileTooLarge
 from xinyidai.sources.service import files, loading
 
 
@@ -278,6 +278,41 @@ async def test_a_file_of_corrections_has_a_smaller_bound(place: Place, monkeypat
         await place.correct([a_row(place.code, invoice_no=f"{number:08d}", net_yuan="1") for number in (1, 2)])
 
     assert await place.net_fen() == [10000, 10000]
+
+
+async def test_rival_corrections_are_ambiguous_however_far_apart_they_stand(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_CSV_BLOCK", 400)
+    await place.deliver(rows_of(place.code, 9))
+    rivals = [a_row(place.code, invoice_no="00000001", net_yuan=amount) for amount in ("1", "2")]
+    between = [a_row(place.code, invoice_no=f"{number:08d}", net_yuan="3") for number in range(2, 10)]
+
+    report = await place.correct([rivals[0], *between, rivals[1]])
+
+    assert (report.loaded, report.rejected) == (8, {"ambiguous_correction": 2})
+
+
+async def test_a_consent_taken_back_while_the_file_is_read_keeps_nothing_of_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_in = loading._take_in
+
+    async def take_in_while_the_firm_revokes(load: loading._Load, chunk: files.Chunk) -> None:
+        await take_in(load, chunk)
+        async with in_transaction(place.database.app) as session:
+            await act_as(session, place.firm, now=place.noon)
+            (view,) = (await consent_queries.consents_of(session, place.firm, now=place.noon)).rows
+            await consents.revoke(session, place.firm, view.id, now=place.noon)
+
+    monkeypatch.setattr(loading, "_take_in", take_in_while_the_firm_revokes)
+
+    with pytest.raises(ConsentTakenBack):
+        await place.deliver(rows_of(place.code, 2))
+
+    async with in_transaction(place.database.app) as session:
+        await act_as(session, place.firm, now=place.noon)
+        assert (await session.execute(text("SELECT count(*) FROM sources.invoice_fact"))).scalar_one() == 0
 
 
 async def test_invoices_of_a_firm_that_took_its_consent_back_are_not_taken_in(place: Place) -> None:

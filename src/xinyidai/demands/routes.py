@@ -87,18 +87,18 @@ async def withdraw_demand(
     "/",
     operation_id="ListDemands",
     summary="My demands",
-    description="The firm's own demands, oldest first; `state` keeps to one state.",
+    description="The firm's own demands, oldest first; `status` keeps to one state.",
     guards=[requires(OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER, scope="demands:read")],
 )
 async def list_demands(
     viewer: NamedDependency[Viewer],
     session: NamedDependency[AsyncSession],
-    state: FromQuery[DemandState | None] = None,
+    status: FromQuery[DemandState | None] = None,
     cursor: FromQuery[str | None] = None,
     limit: FromQuery[int] = 50,
 ) -> DemandPageOut:
     """List."""
-    states = [] if state is None else [state]
+    states = [] if status is None else [status]
     page = await queries.demands_of(session, viewer, states=states, cursor=cursor, limit=limit)
     return DemandPageOut.of(page)
 

@@ -24,6 +24,18 @@ class Shelf(SQLModel, table=True):
     recorded_at: datetime = Field(sa_type=type_of_moment)
 
 
+class Matching(SQLModel, table=True):
+    """Which recorded decision a matching of a demand came to. Append-only; the newest is the one in force."""
+
+    __tablename__ = "matching"
+    __table_args__ = (Index("ix_matching_demand_id_decision_id", "demand_id", "decision_id"), {"schema": "matching"})
+
+    decision_id: UUID = Field(primary_key=True)
+    demand_id: UUID
+    firm_id: UUID
+    matched_at: datetime = Field(sa_type=type_of_moment)
+
+
 class Dispatch(SQLModel, table=True):
     """One demand before one lender, under which consent, and the digest of why the lender's filter let it through."""
 

@@ -14,7 +14,7 @@ from xinyidai.demands.rules import RepaymentKind
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
-from xinyidai.matching.models import Dispatch, MatchingLimits, Offer, OfferStanding
+from xinyidai.matching.models import Dispatch, Matching, MatchingLimits, Offer, OfferStanding
 from xinyidai.matching.rules.offers import MatchingPolicy
 from xinyidai.matching.rules.states import (
     TAKEN,
@@ -153,6 +153,26 @@ async def limits_on(session: AsyncSession, day: date) -> MatchingPolicy:
         history_days=row.history_days,
         history_answers=row.history_answers,
     )
+
+
+async def newest_decision(session: AsyncSession, viewer: Viewer, demand_id: UUID) -> UUID:
+    """Return the decision of the newest matching of the viewer's own demand.
+
+    Raises
+    ------
+    NotFound
+        No such demand of the viewer's, or it was not matched yet.
+    """
+    statement = (
+        select(col(Matching.decision_id))
+        .where(col(Matching.demand_id) == demand_id, col(Matching.firm_id) == viewer.organisation_id)
+        .order_by(col(Matching.matched_at).desc(), col(Matching.decision_id).desc())
+        .limit(1)
+    )
+    decision_id = (await session.execute(statement)).scalar_one_or_none()
+    if decision_id is None:
+        raise NotFound
+    return decision_id
 
 
 async def dispatch(session: AsyncSession, viewer: Viewer, dispatch_id: UUID) -> DispatchView:

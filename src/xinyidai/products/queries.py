@@ -1,4 +1,4 @@
-"""Reads of products: what is published is for everybody, a proposal for its lender; row-level security holds to that."""
+"""Reads of products: what is published is for everybody, a proposal for its lender alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

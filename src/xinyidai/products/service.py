@@ -102,7 +102,8 @@ async def propose(
     ------
     NotAllowed
         The maker is no officer of a lender, nor a client of one with the scope.
-    ProductTermsRefused, ProductBoundsReversed, ProductBeyondPolicy, ProductRegionUnknown, IndustryUnknown, TooManyProducts
+    ProductTermsRefused, ProductBoundsReversed, ProductBeyondPolicy, ProductRegionUnknown, IndustryUnknown
+    TooManyProducts
         Also every refusal of `rules.check_clauses`; each names the term or the condition.
     """
     _requires_lender(maker, Role.OFFICER)

@@ -102,13 +102,24 @@ async def released(session: AsyncSession) -> ReleaseView | None:
     return None if row is None else release_view(row)
 
 
-async def released_digest(session: AsyncSession) -> str:
-    """Return the digest of the model in use; refuse with `NoModelReleased` when none is."""
-    statement = select(col(ModelRelease.digest)).where(col(ModelRelease.state) == ReleaseState.RELEASED.value)
-    digest = (await session.execute(statement)).scalar_one_or_none()
-    if digest is None:
+async def in_force(session: AsyncSession, day: date) -> tuple[str, Scale]:
+    """Return the digest of the model in use and the scale of a Shanghai day, in one question.
+
+    Raises
+    ------
+    NoModelReleased
+    """
+    digest = select(col(ModelRelease.digest)).where(col(ModelRelease.state) == ReleaseState.RELEASED.value)
+    statement = (
+        select(ScoreScale, digest.scalar_subquery())
+        .where(col(ScoreScale.valid_from) <= day)
+        .order_by(col(ScoreScale.valid_from).desc())
+        .limit(1)
+    )
+    row = (await session.execute(statement)).one()
+    if row[1] is None:
         raise NoModelReleased
-    return digest
+    return row[1], _scale(row[0])
 
 
 async def releases(session: AsyncSession, *, limit: int = 50) -> list[ReleaseView]:
@@ -121,14 +132,6 @@ async def bundle_text(session: AsyncSession, digest: str) -> str | None:
     """Return the text that is kept under a digest, unchecked."""
     statement = select(col(ModelRelease.bundle)).where(col(ModelRelease.digest) == digest)
     return (await session.execute(statement)).scalar_one_or_none()
-
-
-async def scale_on(session: AsyncSession, day: date) -> Scale:
-    """Return the scale of a Shanghai day."""
-    statement = (
-        select(ScoreScale).where(col(ScoreScale.valid_from) <= day).order_by(col(ScoreScale.valid_from).desc()).limit(1)
-    )
-    return _scale((await session.execute(statement)).scalar_one())
 
 
 async def scale_of(session: AsyncSession, version: str) -> Scale | None:

@@ -8,7 +8,7 @@ from litestar import Router, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, RawBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
@@ -73,7 +73,7 @@ async def deliver_invoices(
     request_max_body_size=MAX_BODY_BYTES,
 )
 async def deliver_invoices_as_csv(
-    body: bytes,
+    body: RawBody,
     viewer: NamedDependency[Viewer],
     session: NamedDependency[AsyncSession],
     now: NamedDependency[datetime],

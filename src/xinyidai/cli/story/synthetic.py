@@ -18,6 +18,7 @@ TRAINED_DAYS_BEFORE = 120
 FIRMS = 200
 WITH_OUTCOME = 140
 BUDGET_FEN = 10**9
+LGD_PPM = 450_000
 RATES_BP = tuple(range(400, 1501, 50))
 CITY_SECONDS = 300
 
@@ -43,7 +44,9 @@ def make_script(work_folder: Path, *, seed: int) -> Script:
         trained_as_of=start_of_day(TODAY - timedelta(days=TRAINED_DAYS_BEFORE)),
         starts_at=start_of_day(TODAY) + timedelta(hours=9),
         churn=_synthetic_churn(),
-        terms=LendingTerms(total_budget_fen=BUDGET_FEN, min_amount_fen=10**7, max_amount_fen=5 * 10**7),
+        terms=LendingTerms(
+            total_budget_fen=BUDGET_FEN, min_amount_fen=10**7, max_amount_fen=5 * 10**7, lgd_ppm=LGD_PPM
+        ),
         demanded_fen=5 * 10**7,
         seed=seed,
         notes=("everything here is synthetic: firms, invoices, outcomes, institutions and people",),

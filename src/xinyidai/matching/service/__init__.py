@@ -24,9 +24,11 @@ from xinyidai.matching.service.offering import (
     make_offer,
     withdraw_offer,
 )
+from xinyidai.matching.service.showing import MatchShown, show_applicant, show_match
 
 __all__ = [
     "AcceptedView",
+    "MatchShown",
     "MatchView",
     "accept",
     "approve_offer",
@@ -42,6 +44,8 @@ __all__ = [
     "match",
     "replace_dispatch",
     "settle",
+    "show_applicant",
+    "show_match",
     "take_up",
     "time_out_due",
     "withdraw_offer",

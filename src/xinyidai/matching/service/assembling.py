@@ -24,7 +24,7 @@ from xinyidai.foundation.clock import add_months, business_date
 from xinyidai.foundation.errors import Refusal
 from xinyidai.foundation.paging import MAX_PAGE
 from xinyidai.matching import queries
-from xinyidai.matching.models import Shelf
+from xinyidai.matching.models import Matching, Shelf
 from xinyidai.matching.rules.eligibility import (
     RULES_VERSION,
     WHOLE_PPM,
@@ -91,6 +91,8 @@ async def assemble(session: AsyncSession, demand: DemandView, *, now: datetime) 
         consent_ids=consent_ids,
         now=now,
     )
+    session.add(Matching(decision_id=decision_id, demand_id=demand.id, firm_id=demand.firm_id, matched_at=now))
+    await session.flush()
     return Assembled(demand, policy, facts, decision, decision_id)
 
 

@@ -13,6 +13,7 @@ from xinyidai.access.rules import PrincipalKind, Viewer
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import Refusal
 from xinyidai.parties import queries, service
+from xinyidai.parties.routes.session_ids import IS_NEW
 from xinyidai.parties.schemas.people import MeOut, SignInIn
 
 READS = "parties:read"
@@ -44,10 +45,9 @@ async def sign_in(request: AnyRequest, data: JSONBody[SignInIn], now: NamedDepen
         )
     if isinstance(outcome, Refusal):
         raise outcome
-    # The store would go on under whatever id the cookie names, so one planted in the browser before the sign-in would
-    # be shared with whoever planted it. Without a cookie a new id is drawn.
-    request.cookies.clear()
-    request.set_session({"user_id": str(outcome.user_id), "party_id": str(outcome.viewer.organisation_id)})
+    request.set_session(
+        {"user_id": str(outcome.user_id), "party_id": str(outcome.viewer.organisation_id), IS_NEW: True}
+    )
     return MeOut.of(outcome.viewer, list(outcome.organisations))
 
 

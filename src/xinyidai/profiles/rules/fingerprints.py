@@ -89,9 +89,8 @@ def _hashed_text(column: pd.Series) -> Words:
 
 
 def _codes(column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
-    """Return codes and names that are present in the column."""
+    """Return a code for each row and the names behind the codes; a name may be behind none."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        used = column.cat.remove_unused_categories()
-        return np.asarray(used.cat.codes, dtype=np.int64), used.cat.categories
+        return np.asarray(column.cat.codes, dtype=np.int64), column.cat.categories
     codes, names = pd.factorize(column)
     return codes.astype(np.int64, copy=False), pd.Index(names)

@@ -17,6 +17,7 @@ from xinyidai.access.rules import (
     requires_two_people,
 )
 from xinyidai.audit import service as audit
+from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import lock_key
 from xinyidai.foundation.errors import NotAllowed, NotFound
 from xinyidai.profiles.model import feature_version
@@ -31,6 +32,7 @@ from xinyidai.scoring.rules.releases import (
     ReleaseState,
     ReleaseView,
 )
+from xinyidai.scoring.rules.scales import Scale
 
 _LOCK = "scoring.release"
 _IS_DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -111,8 +113,8 @@ async def approve_release(session: AsyncSession, viewer: Viewer, digest: str, *,
     return queries.release_view(row)
 
 
-async def released_model(session: AsyncSession) -> model.Ready:
-    """Return the model in use, read and checked once in the life of a process.
+async def in_force(session: AsyncSession, *, now: datetime) -> tuple[model.Ready, Scale]:
+    """Return the model and the scale in use; the model is read and checked once in the life of a process.
 
     Raises
     ------
@@ -121,8 +123,8 @@ async def released_model(session: AsyncSession) -> model.Ready:
     BundleRefused
         Its text was altered: it is not what the digest was taken of.
     """
-    digest = await queries.released_digest(session)
-    return model.known(digest) or await model_of(session, digest, is_kept=True)
+    digest, scale = await queries.in_force(session, business_date(now))
+    return model.known(digest) or await model_of(session, digest, is_kept=True), scale
 
 
 async def model_of(session: AsyncSession, digest: str, *, is_kept: bool = False) -> model.Ready:

@@ -6,15 +6,14 @@ from uuid import UUID
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import SQLModel
 
 from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
-from xinyidai.access.service import platform_scope
 from xinyidai.audit import service as audit
 from xinyidai.consents import service as consents
 from xinyidai.consents.rules import Permission, Purpose
 from xinyidai.decisions import service as decisions
 from xinyidai.decisions.rules import NewDecision
-from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound, ValueRefused
 from xinyidai.foundation.ids import new_id
 from xinyidai.parties.rules import PLATFORM_ID
@@ -22,11 +21,12 @@ from xinyidai.profiles import service as profiles
 from xinyidai.profiles.model import feature_version
 from xinyidai.profiles.rules.readings import INVOICES, NoInvoices
 from xinyidai.scoring import model, queries
-from xinyidai.scoring.models import Score
 from xinyidai.scoring.rules.scales import Scale
 from xinyidai.scoring.rules.scores import KIND, PermissionUnfit, ScoredMany, ScoreView
 from xinyidai.scoring.service.deciding import Judged, judge, vector_for
-from xinyidai.scoring.service.releasing import released_model
+from xinyidai.scoring.service.releasing import in_force
+
+_SCORES = SQLModel.metadata.tables["scoring.score"]
 
 PURPOSES = frozenset({Purpose.PRE_LOAN, Purpose.POST_LOAN})
 """Never `EVALUATION`: the public evaluation is another thing than the score, and its consent another consent."""
@@ -98,8 +98,7 @@ async def score_many(
         See each class; nothing is written.
     """
     _requires_fit(permission, as_of=as_of, now=now)
-    ready = await released_model(session)
-    scale = await queries.scale_on(session, business_date(now))
+    ready, scale = await in_force(session, now=now)
     drawn = await profiles.draw(session, permission, as_of=as_of, known_at=now)
     firm_ids = [UUID(str(name)) for name in drawn.frame.index]
     judged = [judge(one, scale) for one in (ready.score(drawn.frame) if firm_ids else [])]
@@ -240,5 +239,5 @@ async def _keep(session: AsyncSession, permission: Permission, views: list[Score
         }
         for view in views
     ]
-    async with platform_scope(session):
-        await session.execute(insert(Score), rows)
+    # Without wider scope: the table's policy itself says that a score is for its firm or for the consent's receiver.
+    await session.execute(insert(_SCORES), rows)

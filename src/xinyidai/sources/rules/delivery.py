@@ -187,3 +187,12 @@ class DeliveryInProgress(Refusal):
     status = 409
     title_zh = "另一批数据正在入库，请稍后重试"
     title_en = "Another delivery is being loaded; try again later"
+
+
+class ConsentTakenBack(Refusal):
+    """A firm took its consent back while its invoices were being read; nothing of the delivery was kept."""
+
+    code = "consent_taken_back"
+    status = 409
+    title_zh = "读取过程中有企业撤回授权，请重新提交"
+    title_en = "A firm took its consent back while the file was read; deliver it again"

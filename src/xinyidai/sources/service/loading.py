@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -45,6 +46,7 @@ from xinyidai.sources.rules import (
     FLAG_NAMES,
     ITEM,
     MAX_CORRECTIONS,
+    ConsentTakenBack,
     DeliveryInProgress,
     DeliveryKind,
     DeliveryReport,
@@ -56,7 +58,7 @@ from xinyidai.sources.rules import (
     Flag,
 )
 from xinyidai.sources.rules.amounts import BoolArray
-from xinyidai.sources.rules.checking import Facts, contents_of, faults_of_rows, judge
+from xinyidai.sources.rules.checking import Facts, contents_of, faults_of_rows, judge, read_rows
 from xinyidai.sources.rules.repeats import SeenNumbers, find_repeats, find_targets, frame_of, number_hashes
 from xinyidai.sources.service import storing
 from xinyidai.sources.service.files import Chunk, Source, open_csv, open_file, open_rows
@@ -175,9 +177,11 @@ async def _receive(
     delivery_no = (await session.execute(text("SELECT nextval('sources.delivery_no')"))).scalar_one()
     load = _Load(session, connection, viewer, kind, delivery_no, now, business_date(now))
     await storing.prepare(connection)
-    async with platform_scope(session), aclosing(_read_ahead(source.chunks())) as chunks:
-        async for chunk in chunks:
+    chunks = source.chunks() if kind is DeliveryKind.VAT_INVOICE else _as_one(source.chunks())
+    async with platform_scope(session), aclosing(_read_ahead(chunks)) as ahead:
+        async for chunk in ahead:
             await _take_in(load, chunk)
+        await _check_consents_once_more(load)
     if expected_rows is not None and expected_rows != load.received:
         raise FileCutInHalf(why=f"{load.received} rows instead of {expected_rows}")
     if not load.received:
@@ -218,11 +222,24 @@ async def _read_ahead(chunks: Iterator[Chunk]) -> AsyncGenerator[Chunk]:
             ahead.exception()
 
 
+def _as_one(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Yield all corrections of a delivery at once: whether two of them are rivals must not depend on the chunks."""
+    gathered: list[Chunk] = []
+    count = 0
+    for chunk in chunks:
+        gathered.append(chunk)
+        count += len(chunk.rows.line_no) + len(chunk.broken)
+        if count > MAX_CORRECTIONS:
+            raise FileTooLarge(most=MAX_CORRECTIONS, unit="rows")
+    if gathered:
+        raw = pa.concat_batches([chunk.rows.raw for chunk in gathered if len(chunk.rows.line_no)])
+        line_no = np.concatenate([chunk.rows.line_no for chunk in gathered])
+        yield Chunk(read_rows(raw, line_no), tuple(line for chunk in gathered for line in chunk.broken))
+
+
 async def _take_in(load: _Load, chunk: Chunk) -> None:
     rows = chunk.rows
     load.received += len(rows.line_no) + len(chunk.broken)
-    if load.kind is DeliveryKind.CORRECTION and load.received > MAX_CORRECTIONS:
-        raise FileTooLarge(most=MAX_CORRECTIONS, unit="rows")
     await _look_up_firms(load, rows.firm.words)
     firm_ids = {word: firm for word in rows.firm.words if (firm := load.firm_ids[word]) is not None}
     judged = judge(rows, firm_ids=firm_ids, consenting=load.consenting, today=load.today)
@@ -266,6 +283,20 @@ async def _look_up_firms(load: _Load, words: Sequence[str]) -> None:
     )
     # Asked before any row of theirs in this delivery is written, so it is about earlier deliveries alone.
     load.with_past |= await storing.firms_with_past(load.connection, sorted(allowed))
+
+
+async def _check_consents_once_more(load: _Load) -> None:
+    """Refuse the delivery when a firm took its consent back while the file was being read."""
+    allowed = await consents.subjects_allowed(
+        load.session,
+        sorted(load.loaded_firms),
+        purpose=Purpose.PRE_LOAN,
+        item_codes=[ITEM],
+        receiver_id=PLATFORM_ID,
+        now=load.now,
+    )
+    if load.loaded_firms - allowed:
+        raise ConsentTakenBack
 
 
 async def _firms_by_code(session: AsyncSession, words: Sequence[str]) -> dict[str, UUID | None]:
@@ -314,9 +345,9 @@ async def _add(load: _Load, facts: Facts) -> tuple[Facts, _Repeated]:
 
 
 async def _correct(load: _Load, facts: Facts) -> tuple[Facts, _Repeated]:
-    """Store corrections and close what they replace; the whole delivery is one chunk's work or less."""
+    """Store corrections and close what they replace."""
     stored = await storing.stored_like(load.connection, facts)
-    current: pd.DataFrame = stored[stored["is_current"] & (stored["delivery_no"] != load.delivery_no)]
+    current: pd.DataFrame = stored[stored["is_current"]]
     found = find_targets(frame_of(facts), current)
     replaces = found.target >= 0
     kept = facts.take(replaces)

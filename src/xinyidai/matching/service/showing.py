@@ -1,0 +1,63 @@
+"""Showing a matching to the firm it is about, and the firm's profile to the lender that has its demand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.rules import Viewer
+from xinyidai.decisions import service as decisions
+from xinyidai.decisions.rules import Reason
+from xinyidai.demands import queries as demands
+from xinyidai.foundation.canonical import Json
+from xinyidai.foundation.errors import NotFound
+from xinyidai.matching import queries
+from xinyidai.matching.rules.states import WAITS_FOR_LENDER, DispatchState
+from xinyidai.matching.service.desk import requires_firm, requires_lender_desk
+from xinyidai.profiles import service as profiles
+from xinyidai.profiles.rules.readings import ProfileView
+
+
+@dataclass(frozen=True)
+class MatchShown:
+    """The newest matching of a demand; `reasons` is None once its inputs were destroyed at the end of retention."""
+
+    decision_id: UUID
+    matched_at: datetime
+    ranked: Sequence[Json]
+    refused: Sequence[Json]
+    reasons: tuple[Reason, ...] | None
+
+
+async def show_match(session: AsyncSession, viewer: Viewer, demand_id: UUID, *, now: datetime) -> MatchShown:
+    """Tell the firm which products fit its demand, in which order, and every clause that failed on the others.
+
+    Raises
+    ------
+    NotAllowed, NotFound
+    """
+    requires_firm(viewer)
+    decision_id = await queries.newest_decision(session, viewer, demand_id)
+    told = await decisions.explain(session, viewer, decision_id, now=now)
+    ranked, refused = told.outcome["ranked"], told.outcome["refused"]
+    assert isinstance(ranked, list), "an outcome of matching lists what is ranked"
+    assert isinstance(refused, list), "an outcome of matching lists what is refused"
+    return MatchShown(told.id, told.made_at, ranked, refused, told.reasons)
+
+
+async def show_applicant(session: AsyncSession, viewer: Viewer, dispatch_id: UUID, *, now: datetime) -> ProfileView:
+    """Show a lender the profile of the firm whose demand lies before it, while the firm's consent holds.
+
+    Raises
+    ------
+    NotAllowed, NotFound, ConsentMissing
+        `NotFound` also once the dispatch has ended: what was open then is closed now.
+    """
+    requires_lender_desk(viewer)
+    dispatch = await queries.dispatch(session, viewer, dispatch_id)
+    if dispatch.state not in (*WAITS_FOR_LENDER, DispatchState.OFFERED):
+        raise NotFound
+    await demands.demand(session, viewer, dispatch.demand_id, now=now)
+    return await profiles.profile_of(session, viewer, dispatch.firm_id, now=now)

@@ -1,0 +1,155 @@
+"""Statistics of lending, and the reconciliation with the ledger."""
+
+from datetime import date
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
+from xinyidai.access.service import platform_scope
+from xinyidai.foundation.money import Fen
+from xinyidai.ledger import queries as ledger
+from xinyidai.reporting.rules import (
+    NON_PERFORMING,
+    Difference,
+    Dimension,
+    LendingRow,
+    Reconciliation,
+    check_span,
+)
+
+SEES_ALL: Final = (OrganisationKind.REGULATOR, OrganisationKind.OPERATOR)
+SEES_OWN: Final = (OrganisationKind.LENDER, OrganisationKind.FUND, OrganisationKind.GUARANTOR)
+MAX_DIFFERENCES: Final = 1_000
+_KEYS: Final = {
+    Dimension.MONTH: ("month", "NULL::text"),
+    Dimension.LENDER: ("lender_id::text", "max(lender_name)"),
+    Dimension.REGION: ("region_code", "max(region_name)"),
+    Dimension.INDUSTRY: ("industry_code", "max(industry_name)"),
+}
+_SUMS: Final = (
+    "count(*) AS loans, count(DISTINCT firm_id) AS firms, coalesce(sum(principal_fen), 0) AS disbursed_fen,"
+    " coalesce(sum(outstanding_fen), 0) AS outstanding_fen,"
+    " coalesce(sum(outstanding_fen) FILTER (WHERE days_past_due > 0), 0) AS overdue_fen,"
+    " coalesce(sum(outstanding_fen) FILTER (WHERE risk_class = ANY (:non_performing)), 0) AS non_performing_fen,"
+    " count(*) FILTER (WHERE is_first_loan) AS first_loans, count(is_first_loan) AS attested_loans,"
+    " coalesce(sum(principal_fen) FILTER (WHERE is_covered), 0) AS covered_fen,"
+    " coalesce(sum(claims_paid_fen), 0) AS claims_paid_fen, coalesce(sum(returned_fen), 0) AS returned_fen"
+)
+_SEEN: Final = (
+    "disbursed_on >= :from_on AND disbursed_on < :to_on"
+    " AND (:all OR lender_id = :viewer OR fund_id = :viewer OR guarantor_id = :viewer)"
+)
+
+
+async def lending(
+    session: AsyncSession, viewer: Viewer, *, by: Dimension, from_on: date, to_on: date
+) -> list[LendingRow]:
+    """Return lending of a span (`to_on` excluded) broken down, in order of the key.
+
+    Regulator and operator see all lenders, a lender, fund or guarantor what it takes part in. No row names a firm.
+
+    Raises
+    ------
+    NotAllowed, SpanRefused
+    """
+    key, name = _KEYS[by]
+    statement = text(
+        f"SELECT {key} AS key, {name} AS name, {_SUMS}"  # noqa: S608 - columns of a table of this module
+        f" FROM reporting.lending_fact WHERE {_SEEN} GROUP BY 1 ORDER BY 1"
+    )
+    return [_row_of(row) for row in await _seen(session, viewer, statement.text, from_on, to_on)]
+
+
+async def totals(session: AsyncSession, viewer: Viewer, *, from_on: date, to_on: date) -> LendingRow:
+    """Return the sum over a span, under the same scope as `lending`; the key is ``"total"``.
+
+    Raises
+    ------
+    NotAllowed, SpanRefused
+    """
+    statement = f"SELECT 'total' AS key, NULL::text AS name, {_SUMS} FROM reporting.lending_fact WHERE {_SEEN}"  # noqa: S608
+    (row,) = await _seen(session, viewer, statement, from_on, to_on)
+    return _row_of(row)
+
+
+async def reconcile(session: AsyncSession, viewer: Viewer | None = None) -> Reconciliation:
+    """Compare loans, ledger, covers and statistics, and list every difference, at most MAX_DIFFERENCES.
+
+    For regulator and operator; without a viewer, for the platform's own jobs and commands.
+
+    Raises
+    ------
+    NotAllowed
+    """
+    if viewer is not None:
+        requires_kind(viewer, *SEES_ALL)
+    async with platform_scope(session):
+        sums = (await session.execute(text(_TOTALS))).one()
+        found = await session.execute(
+            text(
+                "SELECT what, ref, room_fen, ledger_fen FROM reporting.book_difference ORDER BY what, ref LIMIT :most"
+            ),
+            {"most": MAX_DIFFERENCES},
+        )
+        differences = tuple(Difference(row.what, row.ref, row.room_fen, row.ledger_fen) for row in found)
+        booked = await ledger.turnover(session, prefix="lending:lender:", kind="disbursement")
+        imbalance = await ledger.imbalance_fen(session)
+    return Reconciliation(
+        loans_fen=Fen(int(sums.loans_fen)),
+        ledger_fen=Fen(booked.raised_fen),
+        reported_fen=Fen(int(sums.reported_fen)),
+        covered_fen=Fen(int(sums.covered_fen)),
+        covers_fen=Fen(int(sums.covers_fen)),
+        claims_paid_fen=Fen(int(sums.claims_paid_fen)),
+        returned_fen=Fen(int(sums.returned_fen)),
+        imbalance_fen=Fen(imbalance),
+        differences=differences,
+    )
+
+
+_TOTALS: Final = (
+    "SELECT (SELECT coalesce(sum(principal_fen), 0) FROM loans.loan) AS loans_fen,"
+    " (SELECT coalesce(sum(principal_fen), 0) FROM reporting.lending_fact) AS reported_fen,"
+    " (SELECT coalesce(sum(principal_fen), 0) FROM loans.loan WHERE reservation_id IS NOT NULL) AS covered_fen,"
+    " (SELECT coalesce(sum(principal_fen), 0) FROM risk_sharing.cover) AS covers_fen,"
+    " (SELECT coalesce(sum(claims_paid_fen), 0) FROM reporting.lending_fact) AS claims_paid_fen,"
+    " (SELECT coalesce(sum(returned_fen), 0) FROM reporting.lending_fact) AS returned_fen"
+)
+
+
+async def _seen(
+    session: AsyncSession, viewer: Viewer, statement: str, from_on: date, to_on: date
+) -> list[Row[tuple[object, ...]]]:
+    """Run a statistic over the rows that the viewer takes part in: the scope is in the statement itself."""
+    requires_kind(viewer, *SEES_ALL, *SEES_OWN)
+    check_span(from_on, to_on)
+    sent = {
+        "from_on": from_on,
+        "to_on": to_on,
+        "all": viewer.is_one_of(*SEES_ALL),
+        "viewer": viewer.organisation_id,
+        "non_performing": list(NON_PERFORMING),
+    }
+    async with platform_scope(session):
+        return list((await session.execute(text(statement), sent)).all())
+
+
+def _row_of(row: Row[tuple[object, ...]]) -> LendingRow:
+    return LendingRow(
+        key=row.key,
+        name=row.name,
+        loans=row.loans,
+        firms=row.firms,
+        disbursed_fen=Fen(int(row.disbursed_fen)),
+        outstanding_fen=Fen(int(row.outstanding_fen)),
+        overdue_fen=Fen(int(row.overdue_fen)),
+        non_performing_fen=Fen(int(row.non_performing_fen)),
+        first_loans=row.first_loans,
+        attested_loans=row.attested_loans,
+        covered_fen=Fen(int(row.covered_fen)),
+        claims_paid_fen=Fen(int(row.claims_paid_fen)),
+        returned_fen=Fen(int(row.returned_fen)),
+    )

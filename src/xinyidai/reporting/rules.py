@@ -1,0 +1,160 @@
+"""What is counted and how: metric definitions, dimensions, rows. Pure."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from xinyidai.foundation.errors import Refusal
+from xinyidai.foundation.money import WHOLE_PPM, Fen
+
+MAX_DAYS = 3_700
+NON_PERFORMING = ("substandard", "doubtful", "loss")
+
+
+class Dimension(StrEnum):
+    """By what lending is broken down."""
+
+    MONTH = "month"
+    LENDER = "lender"
+    REGION = "region"
+    INDUSTRY = "industry"
+
+
+class SpanRefused(Refusal):
+    """The span of days is empty, or longer than ten years."""
+
+    code = "report_span_refused"
+    status = 422
+    title_zh = "统计区间必须不为空且不超过 {most_days} 天"
+    title_en = "The span must not be empty nor longer than {most_days} days"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number's definition: what is in it and what is not. A change of meaning is a new version."""
+
+    code: str
+    version: int
+    zh: str
+    en: str
+
+
+METRICS = (
+    Metric(
+        "loans",
+        1,
+        "统计区间内放款的贷款笔数（按放款日，上海时间，左闭右开）",
+        "Loans whose disbursement day lies in the span (Shanghai days, end excluded)",
+    ),
+    Metric("firms", 1, "上述贷款的借款主体数，去重", "Distinct borrowers of those loans"),
+    Metric("disbursed_fen", 1, "上述贷款的放款本金合计，分", "Principal disbursed on those loans, in fen"),
+    Metric(
+        "outstanding_fen",
+        1,
+        "上述贷款当前未还本金，已扣除还款与追偿",
+        "Principal still owed on those loans now, repayments and recoveries taken off",
+    ),
+    Metric(
+        "overdue_fen",
+        1,
+        "其中当前逾期一天以上（含已代偿）的未还本金",
+        "Of that, principal of loans now past due by a day or more, compensated ones included",
+    ),
+    Metric(
+        "non_performing_fen",
+        1,
+        "其中五级分类后三类的未还本金（仅按逾期天数下限）",
+        "Of that, principal of loans in the last three classes, by days past due alone",
+    ),
+    Metric(
+        "first_loans",
+        1,
+        "放款银行在放款时证明为首贷户的贷款笔数",
+        "Loans that the lender attested as the borrower's first, at disbursement",
+    ),
+    Metric(
+        "attested_loans",
+        1,
+        "放款银行就是否首贷户作出证明的贷款笔数，首贷占比的分母",
+        "Loans with an attestation either way: the denominator of the first-loan share",
+    ),
+    Metric(
+        "covered_fen",
+        1,
+        "纳入风险分担的放款本金",
+        "Principal disbursed under a risk-sharing agreement",
+    ),
+    Metric(
+        "claims_paid_fen",
+        1,
+        "基金与担保机构已支付的代偿，未扣追偿",
+        "Paid by fund and guarantor on claims, recoveries not taken off",
+    ),
+    Metric(
+        "returned_fen",
+        1,
+        "追偿后已返还基金与担保机构的本金",
+        "Principal that recoveries returned to fund and guarantor",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class LendingRow:
+    """One cell of a breakdown. `name` is None where the key has no name on that day."""
+
+    key: str
+    name: str | None
+    loans: int
+    firms: int
+    disbursed_fen: Fen
+    outstanding_fen: Fen
+    overdue_fen: Fen
+    non_performing_fen: Fen
+    first_loans: int
+    attested_loans: int
+    covered_fen: Fen
+    claims_paid_fen: Fen
+    returned_fen: Fen
+
+    @property
+    def first_loan_share_ppm(self) -> int | None:
+        """Return first loans among the attested, rounded down; None when nothing was attested."""
+        return self.first_loans * WHOLE_PPM // self.attested_loans if self.attested_loans else None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where a room and the ledger do not say the same."""
+
+    what: str
+    ref: str
+    room_fen: int
+    ledger_fen: int
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """The totals of loans, ledger, covers and statistics, and every difference found."""
+
+    loans_fen: Fen
+    ledger_fen: Fen
+    reported_fen: Fen
+    covered_fen: Fen
+    covers_fen: Fen
+    claims_paid_fen: Fen
+    returned_fen: Fen
+    imbalance_fen: Fen
+    differences: tuple[Difference, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether everything agrees."""
+        agree = self.loans_fen == self.ledger_fen == self.reported_fen and self.covered_fen == self.covers_fen
+        return agree and not self.imbalance_fen and not self.differences
+
+
+def check_span(from_on: date, to_on: date) -> None:
+    """Refuse an empty or endless span with `SpanRefused`."""
+    if not 0 < (to_on - from_on).days <= MAX_DAYS:
+        raise SpanRefused(most_days=MAX_DAYS)

@@ -1,0 +1,130 @@
+"""The doors of matching: from the inbox to an acceptance that is done once."""
+
+from datetime import datetime
+
+import pytest
+from builders_doors import a_door
+from builders_matching import a_bank, a_dispatch, an_asking_firm, an_offer
+from builders_parties import a_desk
+from conftest import Database
+
+from xinyidai.access.rules import OrganisationKind
+from xinyidai.access.service import act_as_platform
+from xinyidai.foundation.database import in_transaction
+from xinyidai.matching import service
+from xinyidai.matching.routes import router
+
+TERMS = {
+    "amount_fen": 50_000_000,
+    "rate_bp": 400,
+    "term_months": 12,
+    "repayment_kind": "equal_instalments",
+    "valid_until": "2025-07-06T04:00:00Z",
+}
+
+
+async def test_from_the_inbox_to_an_acceptance_that_is_done_once(database: Database, noon: datetime) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank = await a_bank(session, requires_cover=True, now=noon)
+        firm, dispatch = await a_dispatch(session, bank, now=noon)
+
+    async with a_door(database, router, bank.desk.maker, now=noon) as door:
+        inbox = await door.get("/dispatches", params={"status": "sent"})
+        taken = await door.post(f"/dispatches/{dispatch.id}/take-up")
+        made = await door.post(f"/dispatches/{dispatch.id}/offers", json=TERMS)
+    offer = f"/offers/{made.json()['id']}"
+    async with a_door(database, router, bank.desk.checker, now=noon) as door:
+        issued = await door.post(f"{offer}/approve")
+    async with a_door(database, router, firm, now=noon) as door:
+        matched = await door.get(f"/demands/{dispatch.demand_id}/match")
+        compared = await door.get(f"/demands/{dispatch.demand_id}/offers")
+        keyless = await door.post(f"{offer}/accept")
+        accepted = await door.post(f"{offer}/accept", headers={"Idempotency-Key": "one"})
+        replayed = await door.post(f"{offer}/accept", headers={"Idempotency-Key": "one"})
+        again = await door.post(f"{offer}/accept", headers={"Idempotency-Key": "two"})
+
+    assert [one["id"] for one in inbox.json()["dispatches"]] == [str(dispatch.id)]
+    assert (taken.json()["state"], made.status_code, issued.json()["state"]) == ("in_review", 201, "issued")
+    assert [one["lender_id"] for one in matched.json()["ranked"]] == [str(bank.id)]
+    assert [one["total_interest_fen"] for one in compared.json()["offers"]] == [made.json()["total_interest_fen"]]
+    assert (keyless.status_code, keyless.json()["code"]) == (400, "idempotency_key_missing")
+    assert (accepted.status_code, replayed.json()) == (201, accepted.json())
+    assert (again.status_code, again.json()["code"]) == (409, "illegal_offer_step")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("amount_fen", 2**63),
+        ("amount_fen", "1"),
+        ("rate_bp", -1),
+        ("rate_bp", 4.5),
+        ("term_months", 0),
+        ("valid_until", "2025-07-06T04:00:00"),
+        ("surprise", 1),
+    ],
+)
+async def test_malformed_terms_are_refused(database: Database, noon: datetime, field: str, value: object) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank = await a_bank(session, now=noon)
+        _firm, dispatch = await a_dispatch(session, bank, now=noon)
+
+    async with a_door(database, router, bank.desk.maker, now=noon) as door:
+        answer = await door.post(f"/dispatches/{dispatch.id}/offers", json=TERMS | {field: value})
+
+    assert 400 <= answer.status_code < 500
+
+
+async def test_another_banks_door_shows_nothing(database: Database, noon: datetime) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank, other = await a_bank(session, now=noon), await a_bank(session, now=noon)
+        _firm, dispatch = await a_dispatch(session, bank, now=noon)
+        offer = await an_offer(session, bank, dispatch, now=noon)
+
+    async with a_door(database, router, other.desk.maker, now=noon) as door:
+        inbox = await door.get("/dispatches")
+        offers = await door.get(f"/demands/{dispatch.demand_id}/offers")
+        missed = [
+            await door.get(f"/dispatches/{dispatch.id}"),
+            await door.get(f"/dispatches/{dispatch.id}/profile"),
+            await door.get(f"/offers/{offer.id}"),
+            await door.post(f"/dispatches/{dispatch.id}/decline", json={"reason": "identity"}),
+        ]
+
+    assert (inbox.json()["dispatches"], offers.json()["offers"]) == ([], [])
+    assert [answer.status_code for answer in missed] == [404] * 4
+
+
+async def test_a_bank_sees_the_applicants_profile_until_it_declines(database: Database, noon: datetime) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank = await a_bank(session, now=noon)
+        firm, dispatch = await a_dispatch(session, bank, now=noon)
+
+    async with a_door(database, router, bank.desk.maker, now=noon) as door:
+        before = await door.get(f"/dispatches/{dispatch.id}/profile")
+        declined = await door.post(f"/dispatches/{dispatch.id}/decline", json={"reason": "suspicion"})
+        after = await door.get(f"/dispatches/{dispatch.id}/profile")
+    async with a_door(database, router, firm, now=noon) as door:
+        told = await door.get(f"/dispatches/{dispatch.id}")
+
+    assert (before.status_code, declined.status_code, after.status_code) == (200, 200, 404)
+    assert told.json()["decline_reason"] == "cannot_proceed"
+
+
+async def test_an_operator_assigns_and_is_held_by_the_filter(database: Database, noon: datetime) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank = await a_bank(session, now=noon)
+        unnamed = await a_bank(session, now=noon)
+        _firm, demand = await an_asking_firm(session, bank, now=noon)
+        await service.match(session, demand.id, now=noon)
+        operator = (await a_desk(session, OrganisationKind.OPERATOR, now=noon)).maker
+
+    async with a_door(database, router, operator, now=noon) as door:
+        answer = await door.post(f"/demands/{demand.id}/dispatches", json={"product_id": str(unnamed.product_id)})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_eligible")
