@@ -15,6 +15,7 @@ from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as
 from xinyidai.app.answering import error_map
 from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.doors import STRICT_SCHEMAS
 
 
 @asynccontextmanager
@@ -44,6 +45,7 @@ async def a_door(
             "now": Provide(lambda: now, sync_to_thread=False),
         },
         middleware=[signed_in],
+        plugins=[STRICT_SCHEMAS],
         exception_handlers=error_map(),
         request_max_body_size=1 << 20,
     )

@@ -81,6 +81,7 @@ def _create_agreement() -> None:
         sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("opened_by", sa.Uuid()),
         sa.Column("opened_at", sa.DateTime(timezone=True)),
+        sa.Column("reopening_proposed_by", sa.Uuid()),
         sa.PrimaryKeyConstraint("id", name="pk_agreement"),
         sa.CheckConstraint(
             "state IN ('proposed', 'open', 'watch', 'paused', 'ended')", name=op.f("ck_agreement_state_known")

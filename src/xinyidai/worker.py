@@ -75,7 +75,7 @@ def load_rooms() -> None:
 
 def connect_broker(url: str) -> None:
     """Point this process at the broker and hand it each committed delivery."""
-    celery.conf.broker_url = url
+    celery.conf.update(broker_url=url)
     outbox.send_with(_send)
 
 

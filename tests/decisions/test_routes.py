@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 import pytest
-from builders_ledger import a_door
+from builders_doors import a_door
 from builders_scoring import viewer_of
 from conftest import Database
 
@@ -36,8 +36,10 @@ async def decision_id(database: Database, noon: datetime) -> UUID:
         )
 
 
-async def test_a_firm_lists_its_decisions_and_has_one_explained(database: Database, decision_id: UUID) -> None:
-    async with a_door(database, router, FIRM) as door:
+async def test_a_firm_lists_its_decisions_and_has_one_explained(
+    database: Database, decision_id: UUID, noon: datetime
+) -> None:
+    async with a_door(database, router, FIRM, now=noon) as door:
         page = (await door.get("/decisions")).json()
         told = (await door.get(f"/decisions/{decision_id}")).json()
 
@@ -47,20 +49,20 @@ async def test_a_firm_lists_its_decisions_and_has_one_explained(database: Databa
     assert "vector" not in told
 
 
-async def test_nobody_else_is_told(database: Database, decision_id: UUID) -> None:
+async def test_nobody_else_is_told(database: Database, decision_id: UUID, noon: datetime) -> None:
     others = [viewer_of(derived_id("other")), viewer_of(derived_id("bank"), kind=OrganisationKind.LENDER), None]
 
     codes = []
     for viewer in others:
-        async with a_door(database, router, viewer) as door:
+        async with a_door(database, router, viewer, now=noon) as door:
             codes.append((await door.get(f"/decisions/{decision_id}")).json()["code"])
 
     assert codes == ["not_found", "not_allowed", "sign_in_needed"]
 
 
 @pytest.mark.parametrize("path", [f"/decisions/{uuid4()}", "/decisions/x", "/decisions/1e400"])
-async def test_what_is_no_decision_is_not_found(database: Database, path: str) -> None:
-    async with a_door(database, router, FIRM) as door:
+async def test_what_is_no_decision_is_not_found(database: Database, path: str, noon: datetime) -> None:
+    async with a_door(database, router, FIRM, now=noon) as door:
         answer = await door.get(path)
 
     assert answer.status_code == 404

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from builders_demands import a_consent_to, a_demand, a_draft, a_firm_viewer, a_lender_viewer
+from builders_parties import a_lender
 from conftest import Database
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -141,7 +142,7 @@ async def _open(session: AsyncSession, firm: Viewer, lender: Viewer, *, now: dat
 
 
 async def test_a_lender_reads_what_is_open_to_it_and_leaves_an_audit_row(session: AsyncSession, noon: datetime) -> None:
-    firm, lender = a_firm_viewer(), a_lender_viewer()
+    firm, lender = a_firm_viewer(), (await a_lender(session, now=noon)).maker
     demand, _consent = await _open(session, firm, lender, now=noon)
 
     read = await service.read(session, lender, demand.id, now=noon)
@@ -152,7 +153,7 @@ async def test_a_lender_reads_what_is_open_to_it_and_leaves_an_audit_row(session
 
 
 async def test_a_lender_to_whom_it_is_not_open_finds_nothing(session: AsyncSession, noon: datetime) -> None:
-    firm, lender = a_firm_viewer(), a_lender_viewer()
+    firm, lender = a_firm_viewer(), (await a_lender(session, now=noon)).maker
     demand, _consent = await _open(session, firm, lender, now=noon)
 
     with pytest.raises(NotFound):
@@ -160,7 +161,7 @@ async def test_a_lender_to_whom_it_is_not_open_finds_nothing(session: AsyncSessi
 
 
 async def test_a_revoked_consent_shuts_the_door_at_once(session: AsyncSession, noon: datetime) -> None:
-    firm, lender = a_firm_viewer(), a_lender_viewer()
+    firm, lender = a_firm_viewer(), (await a_lender(session, now=noon)).maker
     demand, consent_id = await _open(session, firm, lender, now=noon)
 
     await consents.revoke(session, firm, consent_id, now=noon)
@@ -172,7 +173,7 @@ async def test_a_revoked_consent_shuts_the_door_at_once(session: AsyncSession, n
 async def test_the_door_shuts_when_the_consent_ends_or_the_firm_withdraws(
     session: AsyncSession, noon: datetime
 ) -> None:
-    firm, lender = a_firm_viewer(), a_lender_viewer()
+    firm, lender = a_firm_viewer(), (await a_lender(session, now=noon)).maker
     lasting, _ = await _open(session, firm, lender, now=noon)
     withdrawn, _ = await _open(session, firm, lender, now=noon)
 
@@ -186,9 +187,10 @@ async def test_the_door_shuts_when_the_consent_ends_or_the_firm_withdraws(
 
 
 async def test_the_database_shows_a_row_to_the_firm_and_its_reader_only(database: Database, noon: datetime) -> None:
-    firm, lender, stranger = a_firm_viewer(), a_lender_viewer(), a_lender_viewer()
+    firm, stranger = a_firm_viewer(), a_lender_viewer()
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
+        lender = (await a_lender(session, now=noon)).maker
         await _open(session, firm, lender, now=noon)
 
     seen = {}
@@ -218,9 +220,10 @@ async def test_the_database_shows_a_row_to_the_firm_and_its_reader_only(database
     ],
 )
 async def test_a_reader_can_change_nothing_by_sql(database: Database, noon: datetime, statement: str) -> None:
-    firm, lender = a_firm_viewer(), a_lender_viewer()
+    firm = a_firm_viewer()
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
+        lender = (await a_lender(session, now=noon)).maker
         await _open(session, firm, lender, now=noon)
 
     async def change() -> None:

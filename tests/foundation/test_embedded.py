@@ -104,7 +104,7 @@ def open_folder() -> Iterator[Path]:
 def owner(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
     """A process that owns both servers, and the servers' process ids."""
     command = [sys.executable, "-c", textwrap.dedent(OWNER), str(tmp_path)]
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(SOURCES)}
     )
     assert process.stdout is not None
@@ -355,7 +355,7 @@ def test_a_normal_user_runs_the_servers(open_folder: Path) -> None:
     command = [*become, sys.executable, "-c", textwrap.dedent(script), str(open_folder)]
     environment = os.environ | {"PYTHONPATH": str(SOURCES), "HOME": str(open_folder)}
 
-    outcome = subprocess.run(  # noqa: S603 - our own script
+    outcome = subprocess.run(
         command, capture_output=True, text=True, env=environment, timeout=60, check=False
     )
 

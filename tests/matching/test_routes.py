@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import pytest
 from builders_doors import a_door
 from builders_matching import a_bank, a_dispatch, an_asking_firm, an_offer
 from builders_parties import a_desk
@@ -53,28 +52,33 @@ async def test_from_the_inbox_to_an_acceptance_that_is_done_once(database: Datab
     assert (again.status_code, again.json()["code"]) == (409, "illegal_offer_step")
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("amount_fen", 2**63),
-        ("amount_fen", "1"),
-        ("rate_bp", -1),
-        ("rate_bp", 4.5),
-        ("term_months", 0),
-        ("valid_until", "2025-07-06T04:00:00"),
-        ("surprise", 1),
-    ],
-)
-async def test_malformed_terms_are_refused(database: Database, noon: datetime, field: str, value: object) -> None:
+MALFORMED = [
+    ("amount_fen", 2**63),
+    ("amount_fen", "50000000"),
+    ("amount_fen", 0),
+    ("rate_bp", -1),
+    ("rate_bp", 400.0),
+    ("term_months", 0),
+    ("valid_until", "2025-07-06T04:00:00"),
+    ("surprise", 1),
+]
+
+
+async def test_malformed_terms_are_refused_and_no_offer_is_made(database: Database, noon: datetime) -> None:
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
         bank = await a_bank(session, now=noon)
         _firm, dispatch = await a_dispatch(session, bank, now=noon)
 
     async with a_door(database, router, bank.desk.maker, now=noon) as door:
-        answer = await door.post(f"/dispatches/{dispatch.id}/offers", json=TERMS | {field: value})
+        answers = [
+            await door.post(f"/dispatches/{dispatch.id}/offers", json=TERMS | {field: value})
+            for field, value in MALFORMED
+        ]
+        offers = await door.get(f"/demands/{dispatch.demand_id}/offers")
 
-    assert 400 <= answer.status_code < 500
+    assert all(400 <= answer.status_code < 500 for answer in answers)
+    assert offers.json()["offers"] == []
 
 
 async def test_another_banks_door_shows_nothing(database: Database, noon: datetime) -> None:

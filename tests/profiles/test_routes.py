@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from builders_ledger import a_door
+from builders_doors import a_door
 from builders_parties import a_lender
 from builders_scoring import a_town
 from conftest import Database
@@ -17,7 +17,7 @@ async def test_a_firm_reads_its_profile_with_names_units_and_period(database: Da
         await act_as_platform(session, now=noon)
         town = await a_town(session, firms=1, now=noon)
 
-    async with a_door(database, router, town.firms[0]) as door:
+    async with a_door(database, router, town.firms[0], now=noon) as door:
         profile = (await door.get("/profiles/me")).json()
         catalogue = (await door.get("/profiles/indicators")).json()
 
@@ -33,7 +33,7 @@ async def test_a_lender_has_no_door_here(database: Database, noon: datetime) -> 
         await act_as_platform(session, now=noon)
         bank = await a_lender(session, now=noon)
 
-    async with a_door(database, router, bank.maker) as door:
+    async with a_door(database, router, bank.maker, now=noon) as door:
         answer = await door.get("/profiles/me")
 
     assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")

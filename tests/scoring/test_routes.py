@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import uuid4
 
 import pytest
-from builders_ledger import a_door
+from builders_doors import a_door
 from builders_parties import Desk, a_lender, the_operator
 from builders_scoring import Town, a_bundle, a_released_model, a_town
 from conftest import Database
@@ -31,14 +31,14 @@ async def desk(database: Database, noon: datetime) -> Desk:
 
 
 async def test_a_firm_scores_itself_reads_it_again_and_asks_for_a_person(
-    database: Database, town: Town, desk: Desk
+    database: Database, town: Town, desk: Desk, noon: datetime
 ) -> None:
-    async with a_door(database, router, town.firms[0]) as door:
+    async with a_door(database, router, town.firms[0], now=noon) as door:
         scored = await door.post("/scores")
         latest = await door.get("/scores/latest")
         same = await door.get(f"/scores/{scored.json()['id']}")
         asked = await door.post(f"/scores/{scored.json()['id']}/review", json={"wish": "请人工复核"})
-    async with a_door(database, router, desk.maker) as door:
+    async with a_door(database, router, desk.maker, now=noon) as door:
         waiting = await door.get("/score-reviews")
         answered = await door.post(
             f"/score-reviews/{asked.json()['id']}/answer", json={"answer": "upheld", "note": "已核对"}
@@ -52,11 +52,11 @@ async def test_a_firm_scores_itself_reads_it_again_and_asks_for_a_person(
 
 
 async def test_a_firm_without_a_score_and_one_that_asks_for_anothers_find_nothing(
-    database: Database, town: Town
+    database: Database, town: Town, noon: datetime
 ) -> None:
-    async with a_door(database, router, town.firms[0]) as door:
+    async with a_door(database, router, town.firms[0], now=noon) as door:
         scored = (await door.post("/scores")).json()
-    async with a_door(database, router, town.firms[1]) as door:
+    async with a_door(database, router, town.firms[1], now=noon) as door:
         answers = [
             await door.get("/scores/latest"),
             await door.get(f"/scores/{scored['id']}"),
@@ -67,25 +67,14 @@ async def test_a_firm_without_a_score_and_one_that_asks_for_anothers_find_nothin
     assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(404, "not_found")] * 4
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"wish": "长" * 501}, 422),
-        ({"wish": 1}, 422),
-        ({"wish": "x", "more": 1}, 422),
-        ({}, 422),
-        ({"wish": "\0"}, 422),
-    ],
-    ids=["too long", "a number", "a field too many", "no wish", "a NUL"],
-)
-async def test_a_malformed_wish_is_refused(
-    database: Database, town: Town, body: dict[str, object], status: int
-) -> None:
-    async with a_door(database, router, town.firms[0]) as door:
-        scored = (await door.post("/scores")).json()
-        answer = await door.post(f"/scores/{scored['id']}/review", json=body)
+async def test_a_malformed_wish_is_refused(database: Database, town: Town, noon: datetime) -> None:
+    malformed: list[object] = [{"wish": "长" * 501}, {"wish": 1}, {"wish": "x", "more": 1}, {}, {"wish": "\0"}, 7]
 
-    assert answer.status_code == status
+    async with a_door(database, router, town.firms[0], now=noon) as door:
+        scored = (await door.post("/scores")).json()
+        answers = [await door.post(f"/scores/{scored['id']}/review", json=body) for body in malformed]
+
+    assert {answer.status_code for answer in answers} <= {400, 422}
 
 
 async def test_a_bank_reports_outcomes_and_a_firm_may_not(database: Database, town: Town, noon: datetime) -> None:
@@ -94,9 +83,9 @@ async def test_a_bank_reports_outcomes_and_a_firm_may_not(database: Database, to
         bank = await a_lender(session, now=noon)
     csv = f"credit_code,is_default,observed_on\n{town.codes[0]},1,2025-05-31\n\0,1,2025-05-31\n"
 
-    async with a_door(database, router, bank.maker) as door:
+    async with a_door(database, router, bank.maker, now=noon) as door:
         reported = await door.post("/outcomes", json={"csv": csv})
-    async with a_door(database, router, town.firms[0]) as door:
+    async with a_door(database, router, town.firms[0], now=noon) as door:
         refused = await door.post("/outcomes", json={"csv": csv})
 
     assert reported.json() == {"received": 2, "loaded": 1, "unchanged": 0, "rejected": {"firm_unknown": 1}}
@@ -110,9 +99,9 @@ async def test_the_second_person_releases_over_http_and_the_list_shows_no_text(
         await act_as_platform(session, now=noon)
         proposed = await service.propose_release(session, desk.maker, a_bundle(), now=noon)
 
-    async with a_door(database, router, desk.maker) as door:
+    async with a_door(database, router, desk.maker, now=noon) as door:
         by_the_same = await door.post(f"/model-releases/{proposed.digest}/approve")
-    async with a_door(database, router, desk.checker) as door:
+    async with a_door(database, router, desk.checker, now=noon) as door:
         unknown = [await door.post(f"/model-releases/{digest}/approve") for digest in ("0" * 64, "%00", "x")]
         released = await door.post(f"/model-releases/{proposed.digest}/approve")
         listed = await door.get("/model-releases")

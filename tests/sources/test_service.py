@@ -293,6 +293,16 @@ async def test_rival_corrections_are_ambiguous_however_far_apart_they_stand(
     assert (report.loaded, report.rejected) == (8, {"ambiguous_correction": 2})
 
 
+async def test_a_file_of_nothing_but_broken_lines_is_kept_aside_whole(place: Place) -> None:
+    reports = []
+    for kind in DeliveryKind:
+        path = a_csv(place.folder, [], f"{kind}.csv")
+        path.write_text(path.read_text(encoding="utf-8") + "a,b\nc,d,e\n", encoding="utf-8")
+        reports.append(await service.receive_file(place.database.worker, place.agency, path, kind=kind, now=place.noon))
+
+    assert [(report.received, report.rejected) for report in reports] == [(2, {"wrong_column_count": 2})] * 2
+
+
 async def test_a_consent_taken_back_while_the_file_is_read_keeps_nothing_of_it(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ class Agreement(SQLModel, table=True):
     proposed_at: datetime = Field(sa_type=type_of_moment)
     opened_by: UUID | None = None
     opened_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    reopening_proposed_by: UUID | None = None
 
 
 class LineChange(SQLModel, table=True):

@@ -268,6 +268,18 @@ async def seen_agreement(session: AsyncSession, viewer: Viewer, agreement_id: UU
     return view_of(row)
 
 
+async def seen_capacity(session: AsyncSession, viewer: Viewer, agreement_id: UUID) -> tuple[AgreementView, Fen]:
+    """Return a line and its free capacity to a party of it or who oversees it.
+
+    Raises
+    ------
+    NotFound
+    """
+    line = await seen_agreement(session, viewer, agreement_id)
+    async with platform_scope(session):
+        return line, await available_fen(session, agreement_id)
+
+
 async def agreements(session: AsyncSession, viewer: Viewer, *, cursor: str | None, limit: int) -> Page[AgreementView]:
     """Return a page of the lines that the viewer is a party to, or all for operator and regulator."""
     size = limit_of(limit)

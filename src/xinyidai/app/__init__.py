@@ -9,11 +9,11 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.middleware.rate_limit import RateLimitConfig
-from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.stores.base import Store
 from litestar.stores.memory import MemoryStore
+from litestar.stores.registry import StoreRegistry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import IS_GUARD, viewer_of
@@ -25,7 +25,9 @@ from xinyidai.app.health import health_router
 from xinyidai.app.reference import reference_router
 from xinyidai.foundation.clock import BusinessClock, WallClock
 from xinyidai.foundation.database import Sessions, in_transaction
+from xinyidai.foundation.doors import STRICT_SCHEMAS
 from xinyidai.foundation.settings import Settings
+from xinyidai.parties.routes.session_ids import RenewingSessionConfig
 
 ROOMS_WITH_DOORS = (
     "audit",
@@ -69,8 +71,7 @@ def create_app(
     """
     api = Router(
         path="/api/v1",
-        route_handlers=[import_module(f"xinyidai.{room}.routes").router for room in ROOMS_WITH_DOORS],
-        responses=problem_responses(),
+        route_handlers=_room_routers(),
         security=[{"apiKey": []}, {"session": []}],
     )
     app = Litestar(
@@ -81,24 +82,35 @@ def create_app(
             "now": Provide(_now_of_request, sync_to_thread=False),
         },
         middleware=[
-            ServerSideSessionConfig(
+            RenewingSessionConfig(
                 key=SESSION_COOKIE, max_age=SESSION_SECONDS, secure=not settings.sandbox, samesite="lax"
             ).middleware,
+            Authentication(),
             RateLimitConfig(
                 rate_limit=("minute", settings.requests_per_minute),
                 identifier_for_request=account_key,
                 exclude=["^/health"],
             ).middleware,
-            Authentication(),
         ],
         exception_handlers=error_map(),
         openapi_config=_openapi(),
-        stores=make_store or (lambda _name: MemoryStore()),  # type: ignore[arg-type]
+        stores=StoreRegistry(default_factory=make_store or _store_in_this_process),
+        plugins=[STRICT_SCHEMAS],
         request_max_body_size=MAX_BODY_BYTES,
         state=State({"settings": settings, "sessions": sessions, "clock": clock or WallClock()}),
     )
     _demand_guards(app)
     return app
+
+
+def _room_routers() -> list[Router]:
+    """Return each room's router, every operation of it described with the errors that any of them may answer."""
+    routers: list[Router] = [import_module(f"xinyidai.{room}.routes").router for room in ROOMS_WITH_DOORS]
+    for router in routers:
+        for route in router.routes:
+            for handler in getattr(route, "route_handlers", []):
+                handler.responses = problem_responses() | (handler.responses or {})
+    return routers
 
 
 async def _session_of_request(request: Request[object, object, State]) -> AsyncGenerator[AsyncSession]:
@@ -120,13 +132,19 @@ def _now_of_request(request: Request[object, object, State]) -> datetime:
     return now
 
 
+def _store_in_this_process(_name: str) -> Store:
+    return MemoryStore()
+
+
 def _demand_guards(app: Litestar) -> None:
     """Refuse to start with a route that neither is public nor says who may call it: forgetting must not open a door."""
     for route in app.routes:
         for handler in getattr(route, "route_handlers", []):
             if not isinstance(handler, HTTPRouteHandler) or handler.opt.get("public") or not handler.include_in_schema:
                 continue
-            if not any(getattr(guard, IS_GUARD, False) for guard in handler.resolve_guards()):
+            # Not resolve_guards(): it wraps each guard and so loses the mark.
+            guards = [guard for layer in handler.ownership_layers for guard in layer.guards or []]
+            if not any(getattr(guard, IS_GUARD, False) for guard in guards):
                 raise RuntimeError(f"{handler.handler_name} does not say who may call it")
 
 

@@ -1,6 +1,5 @@
 """Who is asking: an API key in the Authorization header, or a signed-in person's session cookie."""
 
-import hashlib
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -13,7 +12,6 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from xinyidai.access.guards import SignInNeeded
 from xinyidai.access.rules import Viewer
 from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.errors import Refusal
@@ -36,7 +34,10 @@ class CrossOriginRefused(Refusal):
 
 
 class Authentication(ASGIMiddleware):
-    """Put the `Viewer` into the scope; a wrong key is refused at once, no key or session is left to the guards."""
+    """Put the `Viewer` into the scope, or None: a wrong key is nobody's, and the guards refuse nobody.
+
+    It runs before the allowance is counted, so that a made-up key or cookie cannot buy a fresh allowance.
+    """
 
     scopes = (ScopeType.HTTP,)
 
@@ -54,16 +55,13 @@ async def _find_viewer(connection: AnyConnection) -> Viewer | None:
     if presented:
         scheme, _, secret = presented.partition(" ")
         if scheme.lower() != "bearer" or not secret:
-            raise SignInNeeded
+            return None
         async with in_transaction(sessions) as session:
-            viewer = await partners.authenticate(session, secret)
-        if viewer is None:
-            raise SignInNeeded
-        return viewer
+            return await partners.authenticate(session, secret)
     kept = connection.scope.get("session")
     if not isinstance(kept, dict) or "user_id" not in kept:
         return None
-    if connection.scope["method"] not in _SAFE_METHODS:
+    if connection.scope.get("method") not in _SAFE_METHODS:
         refuse_cross_origin(connection)
     async with in_transaction(sessions) as session:
         return await parties.viewer_for(session, UUID(kept["user_id"]), UUID(kept["party_id"]))
@@ -86,8 +84,8 @@ def refuse_cross_origin(connection: AnyConnection) -> None:
 
 
 def account_key(request: Request[object, object, State]) -> str:
-    """Return what the allowance is counted by: the key, the session, or for visitors the address."""
-    credential = request.headers.get("authorization") or request.cookies.get(SESSION_COOKIE)
-    if credential:
-        return hashlib.sha256(credential.encode()).hexdigest()
+    """Return what the allowance is counted by: the account, or for everybody else the address."""
+    viewer = request.scope.get("user")
+    if isinstance(viewer, Viewer):
+        return f"account:{viewer.principal_id}"
     return f"address:{request.client.host if request.client else 'unknown'}"

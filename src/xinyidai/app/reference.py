@@ -4,11 +4,13 @@ import json
 from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
-from litestar import Litestar, MediaType, Response, Router, get
+from litestar import Litestar, MediaType, Request, Response, Router, get
+from litestar.datastructures import State
 
 from xinyidai.foundation.canonical import Json
 from xinyidai.foundation.places import templates_folder
 
+AnyRequest = Request[object, object, State]
 METHODS = ("get", "post", "put", "patch", "delete")
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -21,15 +23,15 @@ _PAGE_HEADERS = {
 
 
 @get("/openapi.json", include_in_schema=False, media_type="application/vnd.oai.openapi+json", opt={"public": True})
-async def openapi_document(app: Litestar) -> Response[bytes]:
+async def openapi_document(request: AnyRequest) -> Response[bytes]:
     """Return the OpenAPI document."""
-    return Response(_document(app), media_type="application/vnd.oai.openapi+json")
+    return Response(_document(request.app), media_type="application/vnd.oai.openapi+json")
 
 
 @get("/", include_in_schema=False, media_type=MediaType.HTML, opt={"public": True})
-async def reference(app: Litestar) -> Response[str]:
+async def reference(request: AnyRequest) -> Response[str]:
     """Return the reference page: operations by tag, parameters, examples, schemas."""
-    document = json.loads(_document(app))
+    document = json.loads(_document(request.app))
     page = (
         _templates()
         .get_template("reference/page.html")

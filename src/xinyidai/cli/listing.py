@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -38,7 +39,7 @@ def reference(context: click.Context) -> None:
 def reference_text(group: click.Group) -> str:
     """Return the whole page."""
     load_rooms()
-    settings = Settings(database_url=NOWHERE, secret_key="for the listing only")  # type: ignore[arg-type] # noqa: S106
+    settings = Settings(database_url=NOWHERE, secret_key="for the listing only")  # noqa: S106
     app = create_app(settings, make_sessions(make_engine(as_asyncpg(NOWHERE))))
     parts = [
         HEAD,
@@ -54,7 +55,7 @@ def reference_text(group: click.Group) -> str:
     return "\n".join(parts)
 
 
-def _table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [f"## {title}", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
@@ -132,5 +133,5 @@ def _streams() -> str:
 
 
 def _indicators() -> str:
-    rows = [(f"`{one.code}`", one.name_zh, one.name_en, one.unit) for one in INDICATORS]
+    rows = [(f"`{one.code}`", one.name_zh, one.name_en, one.unit.value) for one in INDICATORS]
     return _table("Indicators", ("code", "中文", "English", "unit"), rows)

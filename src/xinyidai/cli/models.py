@@ -115,4 +115,4 @@ def score(credit_code: str) -> None:
         f"PD {view.pd_ppm / 10_000:.2f} %, {view.score_points} points, band {view.band}; decision {view.decision_id}"
     )
     for reason in view.reasons or ():
-        click.echo(f"  {reason.code}: {reason.sentence_zh} / {reason.sentence_en}")
+        click.echo(f"  {reason['code']}: {reason['zh']} / {reason['en']}")

@@ -43,7 +43,7 @@ def serve_http(around: Surroundings, *, host: str, port: int) -> None:
 
     app = create_app(around.settings, sessions, clock=around.settings.clock(), make_store=make_store)
     say(f"Serving on http://{host}:{port} (API reference: http://{host}:{port}/api). Ctrl-C ends it.")
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, date_header=False)
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, proxy_headers=False)
 
 
 def run_platform(around: Surroundings, *, host: str, port: int) -> None:

@@ -11,7 +11,8 @@ from xinyidai.app.health import newest_revision
 from xinyidai.cli.checking import Verified, seal_everything, verify_everything
 from xinyidai.cli.diagnosis import Check, diagnose
 from xinyidai.cli.surroundings import Connected, say, surroundings
-from xinyidai.decisions.replay import ReplayReport, replay_all
+from xinyidai.decisions.replay import replay_all
+from xinyidai.decisions.rules import ReplayReport
 from xinyidai.foundation.migrating import bootstrap
 from xinyidai.foundation.migrating import migrate as run_revisions
 from xinyidai.foundation.server_binaries import find_postgres

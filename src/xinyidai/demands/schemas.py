@@ -3,13 +3,14 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from xinyidai.demands.queries import DemandView
 from xinyidai.demands.rules import MAX_TERM_MONTHS, DemandState, LoanUse, RepaymentKind
 from xinyidai.foundation.money import MAX_FEN
 from xinyidai.foundation.paging import Page
+from xinyidai.foundation.wire import TrueOrFalse, WholeNumber
 
 _TERMS: JsonDict = {
     "amount_fen": 50_000_000,
@@ -36,12 +37,12 @@ class DemandIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {**_TERMS, "is_lawful_use_declared": True}})
 
     # 0 and less pass the schema on purpose: the refusal then names the bounds in force.
-    amount_fen: StrictInt = Field(ge=-MAX_FEN, le=2**63 - 1, description="Amount in fen (分)")
-    term_months: StrictInt = Field(ge=1, le=MAX_TERM_MONTHS, description="Term in months")
+    amount_fen: WholeNumber = Field(ge=-MAX_FEN, le=2**63 - 1, description="Amount in fen (分)")
+    term_months: WholeNumber = Field(ge=1, le=MAX_TERM_MONTHS, description="Term in months")
     use: LoanUse = Field(description="What the money is for (贷款用途)")
     repayment_kind: RepaymentKind = Field(description="How it is to be repaid (还款方式)")
     wanted_by: date = Field(description="By which day the money is needed, in Shanghai")
-    is_lawful_use_declared: StrictBool = Field(
+    is_lawful_use_declared: TrueOrFalse = Field(
         description="The firm declares that the use is lawful and no speculation in property or securities"
     )
 

@@ -3,11 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Union
 
 from typing_extensions import TypeAliasType
 
-Json = TypeAliasType("Json", Union[None, bool, int, str, Sequence["Json"], Mapping[str, "Json"]])
+Json = TypeAliasType("Json", "bool | int | str | Sequence[Json] | Mapping[str, Json] | None")
 """What may be digested: no floats, whose text differs between writers; scale them to integers first."""
 
 

@@ -75,7 +75,7 @@ def run_to_end(
     command: Sequence[str], *, identity: Identity, timeout_seconds: float
 ) -> subprocess.CompletedProcess[str]:
     """Run a short command under an identity and return its code and output; it dies with this process too."""
-    return subprocess.run(  # noqa: S603 - programs of our own choosing
+    return subprocess.run(
         launcher_command(command, identity=identity, death_signal=signal.SIGKILL),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -135,7 +135,7 @@ class OwnedChild:
             try:
                 with open(log, "ab", opener=_private) as log_file:
                     # A session of its own: Ctrl-C in a terminal goes to the owner, who then stops the server in order.
-                    process = subprocess.Popen(  # noqa: S603 - programs of our own choosing
+                    process = subprocess.Popen(
                         wrapped,
                         stdin=subprocess.PIPE,
                         stdout=log_file,

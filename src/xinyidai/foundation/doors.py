@@ -6,11 +6,15 @@ from uuid import UUID
 
 from litestar import Request, Response
 from litestar.datastructures import State
+from litestar.plugins.pydantic import PydanticPlugin
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.foundation.canonical import Json
 from xinyidai.foundation.idempotency import check_key, once
+
+# The plugin's default overrides the strictness that a schema asks for: "1", 1.0 and true passed for an amount.
+STRICT_SCHEMAS = PydanticPlugin(validate_strict=None)  # type: ignore[arg-type]
 
 Out = TypeVar("Out", bound=BaseModel)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 def migrations_folder() -> Path:
     """Return the folder of Alembic's env.py: the `migrations` package, in a checkout as in an installation."""
     found = find_spec("migrations")
-    assert found is not None and found.origin is not None
+    assert found is not None
+    assert found.origin is not None
     return Path(found.origin).parent
 
 

@@ -3,12 +3,13 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StrictInt
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
 from xinyidai.demands.rules import MAX_TERM_MONTHS, RepaymentKind
 from xinyidai.foundation.money import MAX_FEN
 from xinyidai.foundation.paging import Page
+from xinyidai.foundation.wire import WholeNumber
 from xinyidai.matching.queries import DispatchView, OfferView
 from xinyidai.matching.rules.states import DeclineReason, DispatchPath, DispatchState, OfferEnd, OfferState
 from xinyidai.matching.service import AcceptedView
@@ -117,9 +118,9 @@ class OfferIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _TERMS})
 
-    amount_fen: StrictInt = Field(ge=1, le=MAX_FEN, description="Amount in fen, at most what the firm asked")
-    rate_bp: StrictInt = Field(ge=0, le=3_600, description="Annual simple rate in basis points (年化单利)")
-    term_months: StrictInt = Field(ge=1, le=MAX_TERM_MONTHS, description="Term in months")
+    amount_fen: WholeNumber = Field(ge=1, le=MAX_FEN, description="Amount in fen, at most what the firm asked")
+    rate_bp: WholeNumber = Field(ge=0, le=3_600, description="Annual simple rate in basis points (年化单利)")
+    term_months: WholeNumber = Field(ge=1, le=MAX_TERM_MONTHS, description="Term in months")
     repayment_kind: RepaymentKind = Field(description="How it is repaid (还款方式)")
     valid_until: AwareDatetime = Field(description="Until when the firm may accept")
 

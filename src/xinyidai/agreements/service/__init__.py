@@ -6,21 +6,21 @@ Lock order, here and in every room above: agreement, loan, reservation, claim, t
 from xinyidai.agreements.service.capacity import release, reserve, turn_into_cover
 from xinyidai.agreements.service.claimed import claim_exposure, pay_exposure, return_exposure, unclaim_exposure
 from xinyidai.agreements.service.lines import (
-    Proposal,
-    approve_agreement,
+    approve_reopening,
     end_line,
     lock_line,
-    open_agreement,
     pause_line,
-    propose_agreement,
+    propose_reopening,
     reopen_line,
     watch_line,
 )
 from xinyidai.agreements.service.money import confirm_pay_in, declare_pay_in, pay_in
+from xinyidai.agreements.service.opening import Proposal, approve_agreement, open_agreement, propose_agreement
 
 __all__ = [
     "Proposal",
     "approve_agreement",
+    "approve_reopening",
     "claim_exposure",
     "confirm_pay_in",
     "declare_pay_in",
@@ -31,6 +31,7 @@ __all__ = [
     "pay_exposure",
     "pay_in",
     "propose_agreement",
+    "propose_reopening",
     "release",
     "reopen_line",
     "reserve",

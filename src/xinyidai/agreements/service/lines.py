@@ -1,7 +1,6 @@
 """Opening, pausing, watching, reopening and ending a line."""
 
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,151 +20,15 @@ from xinyidai.agreements.events import LineOpened, LinePaused
 from xinyidai.agreements.models import Agreement, LineChange
 from xinyidai.agreements.queries import AgreementView
 from xinyidai.agreements.rules import (
-    COVERING,
-    AgreementId,
     LineReason,
     LineState,
     LineStepRefused,
-    ReservationState,
-    Shares,
-    Terms,
-    TermsRefused,
-    available_code,
-    capital_code,
-    cash_code,
     check_line_step,
-    check_terms,
-    exposure_code,
-    limit_code,
 )
 from xinyidai.audit import service as audit
-from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotAllowed, NotFound
-from xinyidai.foundation.money import Fen, Ppm
 from xinyidai.foundation.outbox import announce
-from xinyidai.ledger import service as ledger
-from xinyidai.ledger.rules import Book, Leg, Posting
-from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PLATFORM_ID
-
-MAX_NAME_LENGTH = 120
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A line that one person proposes: its parties and terms."""
-
-    name: str
-    fund_id: UUID
-    lender_id: UUID
-    guarantor_id: UUID | None
-    terms: Terms
-
-
-async def open_agreement(
-    session: AsyncSession,
-    maker: Viewer,
-    checker: Viewer,
-    *,
-    name: str,
-    fund_id: UUID,
-    lender_id: UUID,
-    guarantor_id: UUID | None,
-    fund_share_ppm: int,
-    lender_share_ppm: int,
-    guarantor_share_ppm: int,
-    capacity_fen: int,
-    per_firm_cap_fen: int,
-    claim_after_days: int,
-    max_rate_bp: int,
-    valid_from: date,
-    valid_to: date,
-    stop_loss_ppm: int | None = None,
-    now: datetime,
-) -> AgreementId:
-    """Propose and approve a line in one step, for callers that have both people; refusals as of the two steps."""
-    proposal = Proposal(
-        name=name,
-        fund_id=fund_id,
-        lender_id=lender_id,
-        guarantor_id=guarantor_id,
-        terms=Terms(
-            shares=Shares(Ppm(lender_share_ppm), Ppm(fund_share_ppm), Ppm(guarantor_share_ppm)),
-            capacity_fen=Fen(capacity_fen),
-            per_firm_cap_fen=Fen(per_firm_cap_fen),
-            claim_after_days=claim_after_days,
-            max_rate_bp=max_rate_bp,
-            stop_loss_ppm=stop_loss_ppm,
-            valid_from=valid_from,
-            valid_to=valid_to,
-        ),
-    )
-    agreement_id = await propose_agreement(session, maker, proposal, now=now)
-    await approve_agreement(session, checker, agreement_id, now=now)
-    return agreement_id
-
-
-async def propose_agreement(session: AsyncSession, maker: Viewer, proposal: Proposal, *, now: datetime) -> AgreementId:
-    """Write down the terms of a line that another person then opens.
-
-    Raises
-    ------
-    NotAllowed, NotFound
-        The maker is no officer of the fund or the operator; a party is unknown.
-    SharesRefused, SharesBelowPolicy, TermsRefused
-        Which term; also a party of the wrong kind.
-    """
-    requires_fund_desk(maker, proposal.fund_id, Role.OFFICER, Role.APPROVER)
-    terms = await _checked(session, proposal)
-    await _check_parties(session, proposal)
-    row = Agreement(
-        name=proposal.name,
-        fund_id=proposal.fund_id,
-        lender_id=proposal.lender_id,
-        guarantor_id=proposal.guarantor_id,
-        fund_ppm=terms.shares.fund_ppm,
-        lender_ppm=terms.shares.lender_ppm,
-        guarantor_ppm=terms.shares.guarantor_ppm,
-        capacity_fen=terms.capacity_fen,
-        per_firm_cap_fen=terms.per_firm_cap_fen,
-        claim_after_days=terms.claim_after_days,
-        max_rate_bp=terms.max_rate_bp,
-        stop_loss_ppm=terms.stop_loss_ppm or 0,  # checked to be there
-        valid_from=terms.valid_from,
-        valid_to=terms.valid_to,
-        proposed_by=maker.principal_id,
-        proposed_at=now,
-    )
-    async with platform_scope(session):
-        session.add(row)
-        await session.flush()
-    await _write_down(session, maker, row, "agreements.line_proposed", now=now)
-    return AgreementId(row.id)
-
-
-async def approve_agreement(
-    session: AsyncSession, checker: Viewer, agreement_id: UUID, *, now: datetime
-) -> AgreementView:
-    """Open a proposed line: make its accounts and post its capacity. Locks the agreement.
-
-    Raises
-    ------
-    NotAllowed, NotFound, SamePersonTwice
-    LineStepRefused
-        The line was opened or ended before.
-    """
-    async with platform_scope(session):
-        row = await locked_agreement(session, agreement_id)
-        requires_fund_desk(checker, row.fund_id, Role.APPROVER)
-        requires_two_people(row.proposed_by, checker.principal_id)
-        if row.state != LineState.PROPOSED:
-            raise LineStepRefused(state=row.state, wanted=LineState.OPEN.value)
-        row.opened_by = checker.principal_id
-        row.opened_at = now
-        await _open_accounts(session, row, now=now)
-        await _move(session, row, LineState.OPEN, LineReason.AGREED, row.proposed_by, checker.principal_id, now=now)
-    await _write_down(session, checker, row, "agreements.line_opened", now=now)
-    return queries.view_of(row)
 
 
 async def pause_line(
@@ -189,8 +52,8 @@ async def pause_line(
         if row.state == LineState.PAUSED:
             return
         maker_id = viewer.principal_id if viewer else PLATFORM_ID
-        await _move(session, row, LineState.PAUSED, reason, maker_id, None, now=now)
-    await _write_down(session, viewer, row, "agreements.line_paused", now=now)
+        await move(session, row, LineState.PAUSED, reason, maker_id, None, now=now)
+    await write_down(session, viewer, row, "agreements.line_paused", now=now)
 
 
 async def watch_line(session: AsyncSession, viewer: Viewer, agreement_id: UUID, *, now: datetime) -> None:
@@ -205,20 +68,55 @@ async def watch_line(session: AsyncSession, viewer: Viewer, agreement_id: UUID, 
         requires_fund_desk(viewer, row.fund_id, Role.OFFICER, Role.APPROVER)
         if row.state != LineState.OPEN:
             raise LineStepRefused(state=row.state, wanted=LineState.WATCH.value)
-        await _move(session, row, LineState.WATCH, LineReason.UNDER_REVIEW, viewer.principal_id, None, now=now)
-    await _write_down(session, viewer, row, "agreements.line_watched", now=now)
+        await move(session, row, LineState.WATCH, LineReason.UNDER_REVIEW, viewer.principal_id, None, now=now)
+    await write_down(session, viewer, row, "agreements.line_watched", now=now)
+
+
+async def propose_reopening(session: AsyncSession, maker: Viewer, agreement_id: UUID, *, now: datetime) -> None:
+    """Propose that a paused or watched line takes loans again; another person then reopens it.
+
+    Raises
+    ------
+    NotAllowed, NotFound, LineStepRefused
+    """
+    async with platform_scope(session):
+        row = await locked_agreement(session, agreement_id)
+        requires_fund_desk(maker, row.fund_id, Role.OFFICER, Role.APPROVER)
+        if row.state not in (LineState.PAUSED, LineState.WATCH):
+            raise LineStepRefused(state=row.state, wanted=LineState.OPEN.value)
+        row.reopening_proposed_by = maker.principal_id
+        session.add(row)
+        await session.flush()
+    await write_down(session, maker, row, "agreements.reopening_proposed", now=now)
+
+
+async def approve_reopening(session: AsyncSession, checker: Viewer, agreement_id: UUID, *, now: datetime) -> None:
+    """Reopen a line whose reopening another person proposed.
+
+    Raises
+    ------
+    NotAllowed, NotFound, SamePersonTwice
+    LineStepRefused
+        Nobody proposed it, or the line is not paused or watched.
+    """
+    async with platform_scope(session):
+        row = await locked_agreement(session, agreement_id)
+        requires_fund_desk(checker, row.fund_id, Role.APPROVER)
+        maker_id = row.reopening_proposed_by
+        if maker_id is None:
+            raise LineStepRefused(state=row.state, wanted=LineState.OPEN.value)
+        requires_two_people(maker_id, checker.principal_id)
+        row.reopening_proposed_by = None
+        await move(session, row, LineState.OPEN, LineReason.REVIEW_PASSED, maker_id, checker.principal_id, now=now)
+    await write_down(session, checker, row, "agreements.line_reopened", now=now)
 
 
 async def reopen_line(
     session: AsyncSession, maker: Viewer, checker: Viewer, agreement_id: UUID, *, now: datetime
 ) -> None:
-    """Let a paused or watched line take loans again: two people.
-
-    Raises
-    ------
-    NotAllowed, NotFound, SamePersonTwice, LineStepRefused
-    """
-    await _by_two(session, maker, checker, agreement_id, LineState.OPEN, LineReason.REVIEW_PASSED, now=now)
+    """Propose and approve a reopening in one step, for callers that have both people; refusals as of the two steps."""
+    await propose_reopening(session, maker, agreement_id, now=now)
+    await approve_reopening(session, checker, agreement_id, now=now)
 
 
 async def end_line(session: AsyncSession, maker: Viewer, checker: Viewer, agreement_id: UUID, *, now: datetime) -> None:
@@ -228,7 +126,14 @@ async def end_line(session: AsyncSession, maker: Viewer, checker: Viewer, agreem
     ------
     NotAllowed, NotFound, SamePersonTwice, LineStepRefused
     """
-    await _by_two(session, maker, checker, agreement_id, LineState.ENDED, LineReason.TERMINATED, now=now)
+    async with platform_scope(session):
+        row = await locked_agreement(session, agreement_id)
+        requires_fund_desk(maker, row.fund_id, Role.OFFICER, Role.APPROVER)
+        requires_fund_desk(checker, row.fund_id, Role.APPROVER)
+        requires_two_people(maker.principal_id, checker.principal_id)
+        reason = LineReason.TERMINATED
+        await move(session, row, LineState.ENDED, reason, maker.principal_id, checker.principal_id, now=now)
+    await write_down(session, checker, row, "agreements.line_ended", now=now)
 
 
 async def lock_line(session: AsyncSession, agreement_id: UUID) -> AgreementView:
@@ -265,82 +170,7 @@ def requires_fund_desk(viewer: Viewer, fund_id: UUID, *roles: Role) -> None:
     requires_role(viewer, *roles)
 
 
-async def _by_two(
-    session: AsyncSession,
-    maker: Viewer,
-    checker: Viewer,
-    agreement_id: UUID,
-    wanted: LineState,
-    reason: LineReason,
-    *,
-    now: datetime,
-) -> None:
-    async with platform_scope(session):
-        row = await locked_agreement(session, agreement_id)
-        requires_fund_desk(maker, row.fund_id, Role.OFFICER, Role.APPROVER)
-        requires_fund_desk(checker, row.fund_id, Role.APPROVER)
-        requires_two_people(maker.principal_id, checker.principal_id)
-        if row.state == LineState.PROPOSED and wanted is LineState.OPEN:
-            raise LineStepRefused(state=row.state, wanted=wanted.value)
-        await _move(session, row, wanted, reason, maker.principal_id, checker.principal_id, now=now)
-    await _write_down(session, checker, row, f"agreements.line_{wanted.value}", now=now)
-
-
-async def _checked(session: AsyncSession, proposal: Proposal) -> Terms:
-    """Return the terms, with the policy's stop-loss where they name none, when nothing is wrong with them."""
-    if not 1 <= len(proposal.name) <= MAX_NAME_LENGTH or not proposal.name.isprintable():
-        raise TermsRefused(field="name")
-    policy = await queries.policy_on(session, proposal.terms.valid_from)
-    terms = proposal.terms
-    if terms.stop_loss_ppm is None and policy is not None:
-        terms = replace(terms, stop_loss_ppm=policy.stop_loss_ppm)
-    check_terms(terms, policy, has_guarantor=proposal.guarantor_id is not None)
-    return terms
-
-
-async def _check_parties(session: AsyncSession, proposal: Proposal) -> None:
-    wanted = {proposal.fund_id: OrganisationKind.FUND, proposal.lender_id: OrganisationKind.LENDER}
-    if proposal.guarantor_id is not None:
-        wanted[proposal.guarantor_id] = OrganisationKind.GUARANTOR
-    async with platform_scope(session):
-        for party_id, kind in wanted.items():
-            if (await parties.party(session, party_id)).kind is not kind:
-                raise TermsRefused(field=f"{kind.value}_id")
-
-
-async def _open_accounts(session: AsyncSession, row: Agreement, *, now: datetime) -> None:
-    """Make the line's accounts and post its capacity. The floors of zero are what no interleaving can pass."""
-    fund_id, guarantor_id = row.fund_id, row.guarantor_id
-    bearers = [(party, fund_id if party == COVERING[0] else guarantor_id) for party in COVERING]
-    for party, owner_id in bearers:
-        if owner_id is None:
-            continue
-        for held in (ReservationState.RESERVED, ReservationState.CLAIMED, ReservationState.PAID):
-            code = exposure_code(row.id, held, party)
-            await ledger.open_account(session, book=Book.EXPOSURE, code=code, owner_id=owner_id, floor_fen=0)
-        await ledger.open_account(session, book=Book.CASH, code=capital_code(owner_id), owner_id=owner_id)
-        await ledger.open_account(session, book=Book.CASH, code=cash_code(owner_id), owner_id=owner_id, floor_fen=0)
-    limit = await ledger.open_account(session, book=Book.EXPOSURE, code=limit_code(row.id), owner_id=fund_id)
-    # Hot: opened last for the highest id, so that its lock is taken last and held shortest.
-    available = await ledger.open_account(
-        session, book=Book.EXPOSURE, code=available_code(row.id), owner_id=fund_id, floor_fen=0
-    )
-    await ledger.post(
-        session,
-        Posting(
-            key=f"agreement:{row.id}:opened",
-            kind="line_opened",
-            legs=(Leg(available, row.capacity_fen), Leg(limit, -row.capacity_fen)),
-            effective_on=business_date(now),
-            maker_id=row.proposed_by,
-            checker_id=row.opened_by,
-            subject={"agreement_id": str(row.id)},
-        ),
-        now=now,
-    )
-
-
-async def _move(
+async def move(
     session: AsyncSession,
     row: Agreement,
     wanted: LineState,
@@ -350,6 +180,7 @@ async def _move(
     *,
     now: datetime,
 ) -> None:
+    """Move a locked line to a state that may follow, write the change down and announce it."""
     check_line_step(LineState(row.state), wanted)
     session.add(
         LineChange(
@@ -372,9 +203,10 @@ async def _move(
         await announce(session, LinePaused(*fields), occurred_at=now)
 
 
-async def _write_down(
+async def write_down(
     session: AsyncSession, viewer: Viewer | None, row: Agreement, action: str, *, now: datetime
 ) -> None:
+    """Leave the audit row of an act on a line."""
     bearers = [party for party in (row.fund_id, row.lender_id, row.guarantor_id) if party is not None]
     async with platform_scope(session):
         await audit.write_down(

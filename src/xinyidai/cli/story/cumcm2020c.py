@@ -45,7 +45,7 @@ def read_script(folder: Path, work_folder: Path, *, seed: int, lgd_ppm: int) -> 
         raise click.ClickException(f"{folder} does not hold {', '.join(absent)}")
     today = CUMCM_AS_OF.date()
     table = pd.read_csv(folder / "firms.csv")
-    firms = tuple(_entry(row.firm, row.name) for row in table[["firm", "name"]].itertuples(index=False))
+    firms = tuple(_entry(str(row.firm), str(row.name)) for row in table[["firm", "name"]].itertuples(index=False))
     known = table.dropna(subset=["defaulted"])
     return Script(
         title="CUMCM 2020 C",

@@ -39,7 +39,7 @@ class Population:
 async def register(stage: Stage, script: Script, cast: Cast) -> Population:
     """Register every firm with its owner and take its consents, a transaction each."""
     viewers: dict[str, Viewer] = {}
-    receivers = [PLATFORM_ID, *(lender.party_id for lender in cast.lenders)]
+    receivers: list[UUID] = [PLATFORM_ID, *(lender.party_id for lender in cast.lenders)]
     for number, firm in enumerate(script.firms, 1):
         viewers[firm.label] = await _register_firm(stage, firm)
         await _consent(stage, viewers[firm.label], receivers, trains=firm.label in script.outcomes)

@@ -10,7 +10,6 @@ from xinyidai.cli.story.population import Population
 from xinyidai.cli.story.script import Script
 from xinyidai.cli.story.shelf import fill_shelf
 from xinyidai.cli.surroundings import Connected
-from xinyidai.foundation.canonical import Json
 from xinyidai.scoring.service import Trained
 from xinyidai.sources.rules import DeliveryReport
 
@@ -63,7 +62,7 @@ async def _open_city(stage: Stage, script: Script) -> Cast:
     return played
 
 
-def as_json(told: Told) -> dict[str, Json | float]:
+def as_json(told: Told) -> dict[str, object]:
     """Return the story's figures under stable names; amounts in fen, `pd` as a fraction of one."""
     ending, plan = told.ending, told.planned.plan
     return {

@@ -35,7 +35,7 @@ def make_script(work_folder: Path, *, seed: int) -> Script:
     outcomes = pd.read_csv(folder / "outcomes.csv", dtype=str)
     return Script(
         title=f"synthetic city, seed {seed}",
-        firms=tuple(_entry(row) for row in firms.to_dict("records")),
+        firms=tuple(_entry({str(key): str(value) for key, value in row.items()}) for row in firms.to_dict("records")),
         invoice_file=folder / "invoices.csv",
         outcomes={
             row["credit_code"]: (row["is_default"] == "1", date.fromisoformat(row["observed_on"]))

@@ -3,6 +3,7 @@
 import resource
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,11 +11,15 @@ from xinyidai.agreements import queries as agreement_queries
 from xinyidai.cli.checking import Verified, seal_everything, verify_everything
 from xinyidai.cli.story.acting import Stage
 from xinyidai.cli.story.cast import Cast
-from xinyidai.decisions.replay import ReplayReport, replay_all
+from xinyidai.decisions.replay import replay_all
+from xinyidai.decisions.rules import ReplayReport
+from xinyidai.foundation.clock import business_date
 from xinyidai.ledger import queries as ledger
 from xinyidai.reporting import queries as reporting
+from xinyidai.reporting.rules import Dimension
 
 KIB_PER_MIB = 1024
+SPAN = timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,14 @@ async def end(stage: Stage, cast: Cast) -> Ending:
         imbalance = await ledger.imbalance_fen(session)
         reconciled = await reporting.reconcile(session)
     async with stage.acting(cast.regulator.maker) as session:
-        seen = await reporting.lending(session, cast.regulator.maker, by=reporting.By.LENDER)
+        day = business_date(stage.now)
+        seen = await reporting.lending(
+            session,
+            cast.regulator.maker,
+            by=Dimension.MONTH,
+            from_on=day - SPAN,
+            to_on=day + timedelta(days=1),
+        )
     return Ending(
         disbursed_fen=disbursed,
         regulator_disbursed_fen=sum(row.disbursed_fen for row in seen),

@@ -231,10 +231,13 @@ def _as_one(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         count += len(chunk.rows.line_no) + len(chunk.broken)
         if count > MAX_CORRECTIONS:
             raise FileTooLarge(most=MAX_CORRECTIONS, unit="rows")
-    if gathered:
-        raw = pa.concat_batches([chunk.rows.raw for chunk in gathered if len(chunk.rows.line_no)])
-        line_no = np.concatenate([chunk.rows.line_no for chunk in gathered])
-        yield Chunk(read_rows(raw, line_no), tuple(line for chunk in gathered for line in chunk.broken))
+    broken = tuple(line for chunk in gathered for line in chunk.broken)
+    filled = [chunk.rows for chunk in gathered if len(chunk.rows.line_no)]
+    if filled:
+        raw = pa.concat_batches([rows.raw for rows in filled])
+        yield Chunk(read_rows(raw, np.concatenate([rows.line_no for rows in filled])), broken)
+    elif gathered:
+        yield Chunk(gathered[0].rows, broken)
 
 
 async def _take_in(load: _Load, chunk: Chunk) -> None:
