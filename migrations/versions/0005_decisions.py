@@ -36,7 +36,13 @@ def upgrade() -> None:
     op.execute("ALTER TABLE decisions.decision ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id()")
     op.create_index("ix_decision_subject_id_id", "decision", ["subject_id", "id"], schema="decisions")
     steps.append_only("decisions.decision")
-    steps.writable("decisions.decision", "INSERT")
+    steps.readable("decisions.decision")
+    # Column by column, so that nobody can backdate a row behind the sealed blocks by writing its xid.
+    columns = (
+        "id, kind, subject_id, key_id, made_at, vector_sealed, vector_digest, reasons_sealed, outcome, versions,"
+        " consent_ids"
+    )
+    steps.grant("decisions.decision", f"INSERT ({columns})", steps.APP, steps.WORKER)
     steps.protect("decisions.decision", f"subject_id = {steps.VIEWER}")
     steps.apply_sql("decisions/decision_leaf_v1.sql")
     steps.readable("decisions.decision_leaf")

@@ -157,6 +157,17 @@ async def test_a_float_in_a_vector_is_refused_and_nothing_is_written(database: D
     assert tuple(counts) == (0, 0)
 
 
+async def test_no_role_that_signs_in_can_backdate_a_decision_behind_the_seals(database: Database) -> None:
+    async with in_transaction(database.worker) as session:
+        allowed = (
+            await session.execute(
+                text("SELECT has_column_privilege('xinyidai_worker', 'decisions.decision', 'xid', 'INSERT')")
+            )
+        ).scalar_one()
+
+    assert allowed is False
+
+
 async def test_inputs_and_reasons_are_nowhere_in_the_row_in_plain_text(
     session: AsyncSession, admin: asyncpg.Connection, noon: datetime
 ) -> None:

@@ -286,7 +286,7 @@ async def test_ledger_does_what_the_model_does(march_closed: Database, steps: li
 
 @pytest.mark.long
 @given(steps=sequences)
-@settings(max_examples=120, deadline=None, suppress_health_check=relaxed, database=None)
+@settings(max_examples=2_000, deadline=None, suppress_health_check=relaxed, database=None)
 async def test_ledger_does_what_the_model_does_for_long(march_closed: Database, steps: list[Step]) -> None:
     await follow(march_closed, steps)
 

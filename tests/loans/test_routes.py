@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import pytest
 from builders_doors import a_door
 from builders_loans import a_loan, an_accepted_offer
 from builders_parties import a_lender
@@ -64,36 +63,27 @@ async def test_a_clients_key_needs_its_scope(database: Database, noon: datetime)
     assert [answer.status_code for answer in answers] == [403, 201]
 
 
-@pytest.mark.parametrize("amount", [0, -1, 2**63, 1.5, "100", None, 10**400, True], ids=lambda amount: repr(amount)[:20])
-async def test_amounts_that_are_none_are_refused(database: Database, noon: datetime, amount: object) -> None:
+NO_AMOUNTS = ("0", "-1", str(2**63), "1.5", '"100"', "null", "1" + "0" * 400, "true", "NaN", "Infinity", "1e400")
+
+
+async def test_amounts_that_are_none_are_refused(database: Database, noon: datetime) -> None:
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
         lent = await a_loan(session, now=noon)
 
     async with a_door(database, router, lent.line.lender.maker, now=noon) as door:
-        answer = await door.post(
-            f"/loans/{lent.id}/repayments", json={"amount_fen": amount, "paid_on": "2025-06-16"}, headers=KEY
-        )
+        answers = {
+            amount: await door.post(
+                f"/loans/{lent.id}/repayments",
+                content=f'{{"amount_fen": {amount}, "paid_on": "2025-06-16"}}',
+                headers={"Idempotency-Key": amount[:100], "Content-Type": "application/json"},
+            )
+            for amount in NO_AMOUNTS
+        }
         read = await door.get(f"/loans/{lent.id}")
 
-    assert 400 <= answer.status_code < 500
+    assert {amount for amount, answer in answers.items() if not 400 <= answer.status_code < 500} == set()
     assert read.json()["loan"]["outstanding_fen"] == 12_000_000
-
-
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e400"])
-async def test_numbers_that_json_does_not_know_are_refused(database: Database, noon: datetime, number: str) -> None:
-    async with in_transaction(database.worker) as session:
-        await act_as_platform(session, now=noon)
-        lent = await a_loan(session, now=noon)
-
-    async with a_door(database, router, lent.line.lender.maker, now=noon) as door:
-        answer = await door.post(
-            f"/loans/{lent.id}/repayments",
-            content=f'{{"amount_fen": {number}, "paid_on": "2025-06-16"}}',
-            headers=KEY | {"Content-Type": "application/json"},
-        )
-
-    assert 400 <= answer.status_code < 500
 
 
 async def test_another_bank_finds_nothing_and_a_firm_reads_its_own(database: Database, noon: datetime) -> None:

@@ -81,9 +81,9 @@ class World:
 
 async def _world(session: AsyncSession, chance: random.Random, *, now: datetime) -> World:
     filters = {}
-    for _ in range(6):
-        min_amount_fen, age = chance.choice([1_000_000, 60_000_000]), chance.choice([None, None, 24, 120])
-        covered, capacity_fen = chance.random() < 0.4, chance.choice([1_000_000, 10**10])
+    for _ in range(10):
+        min_amount_fen, age = chance.choice([1_000_000] * 6 + [60_000_000]), chance.choice([None] * 6 + [24, 120])
+        covered, capacity_fen = chance.random() < 0.25, chance.choice([1_000_000, 10**10])
         bank = await a_bank(
             session,
             min_amount_fen=min_amount_fen,
@@ -108,8 +108,8 @@ async def _world(session: AsyncSession, chance: random.Random, *, now: datetime)
 
 
 async def _give(session: AsyncSession, world: World, one: Asked, chance: random.Random, *, now: datetime) -> None:
-    lender_ids = chance.sample(sorted(world.filters), chance.randint(1, len(world.filters)))
-    days = chance.choice([3, 20, 300])
+    lender_ids = chance.sample(sorted(world.filters), chance.randint(6, len(world.filters)))
+    days = chance.choice([3, 60, 300])
     given = await a_consent_to(session, one.firm, *lender_ids, days=days, now=now)
     one.given.append(Given(given.id, frozenset(lender_ids), given.expires_at))
 

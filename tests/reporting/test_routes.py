@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import pytest
 from builders_doors import a_door
 from builders_loans import a_loan
 from builders_parties import a_regulator
@@ -40,22 +39,21 @@ async def test_the_regulator_reads_lending_definitions_and_the_reconciliation(
     assert refused.status_code == 403
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"by": "firm", **SPAN},
-        {"by": "month", "from_on": "2025-01-01", "to_on": "2025-01-01"},
-        {"by": "month", "from_on": "0001-01-01", "to_on": "9999-12-31"},
-        {"by": "month", "from_on": "yesterday", "to_on": "2025-01-01"},
-        {"by": "month"},
-    ],
-)
-async def test_malformed_questions_are_refused(database: Database, noon: datetime, asked: dict[str, str]) -> None:
+NO_QUESTIONS = [
+    {"by": "firm", **SPAN},
+    {"by": "month", "from_on": "2025-01-01", "to_on": "2025-01-01"},
+    {"by": "month", "from_on": "0001-01-01", "to_on": "9999-12-31"},
+    {"by": "month", "from_on": "yesterday", "to_on": "2025-01-01"},
+    {"by": "month"},
+]
+
+
+async def test_malformed_questions_are_refused(database: Database, noon: datetime) -> None:
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
         regulator = (await a_regulator(session, now=noon)).maker
 
     async with a_door(database, router, regulator, now=noon) as door:
-        answer = await door.get("/reports/lending", params=asked)
+        answers = [await door.get("/reports/lending", params=asked) for asked in NO_QUESTIONS]
 
-    assert 400 <= answer.status_code < 500
+    assert [answer.status_code // 100 for answer in answers] == [4] * len(NO_QUESTIONS)

@@ -93,11 +93,22 @@ async def test_a_model_is_proposed_once_and_released_once(session: AsyncSession,
         "",
         "{}",
         "[1]",
+        "\0",
+        "\ud800",
         "x" * (5 * 1024 * 1024 + 1),
         a_bundle().replace('"format":1', '"format":2'),
         a_bundle().replace("void_rate_sales", "rating"),
     ],
-    ids=["empty", "no model", "a list", "too long", "another format", "an indicator nobody computes"],
+    ids=[
+        "empty",
+        "no model",
+        "a list",
+        "a NUL",
+        "half a character",
+        "too long",
+        "another format",
+        "an indicator nobody computes",
+    ],
 )
 async def test_what_is_no_model_of_ours_is_refused(
     session: AsyncSession, desk: Desk, noon: datetime, bundle: str

@@ -2,7 +2,7 @@
 -- its legs, which number 1..n, balance in each book, and follow the journal and the accounts as they stand. A second
 -- statement cannot add to a journal, since its legs would begin at 1 again. Immediate and not deferred, so that a test
 -- that rolls back meets it too; always, so that session_replication_role does not switch it off. It holds what foreign
--- keys would and more, which is why the table has none: eight row locks a journal, a third of the time of posting.
+-- keys would and more, which is why the table has none: they would lock eight rows more a journal.
 CREATE FUNCTION ledger.check_entries() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off AS $$
 DECLARE

@@ -32,7 +32,8 @@ async def platform_scope(session: AsyncSession) -> AsyncGenerator[None]:
     """Widen the scope for one step of a viewer's act that touches rows of others, and narrow it again.
 
     For example accepting an offer reserves capacity on a line that belongs to bank and fund. The caller has checked
-    the viewer's right to the act before.
+    the viewer's right to the act before. A raise needs no narrowing: the rollback, of the transaction or of the
+    savepoint it was entered in, takes the setting back.
     """
     await session.flush()
     before = (await session.execute(text("SELECT current_setting('app.scope', true)"))).scalar_one() or "viewer"

@@ -140,12 +140,17 @@ def _demand_guards(app: Litestar) -> None:
     """Refuse to start with a route that neither is public nor says who may call it: forgetting must not open a door."""
     for route in app.routes:
         for handler in getattr(route, "route_handlers", []):
-            if not isinstance(handler, HTTPRouteHandler) or handler.opt.get("public") or not handler.include_in_schema:
+            if not isinstance(handler, HTTPRouteHandler) or handler.opt.get("public") or _is_litestars(handler):
                 continue
             # Not resolve_guards(): it wraps each guard and so loses the mark.
             guards = [guard for layer in handler.ownership_layers for guard in layer.guards or []]
             if not any(getattr(guard, IS_GUARD, False) for guard in guards):
                 raise RuntimeError(f"{handler.handler_name} does not say who may call it")
+
+
+def _is_litestars(handler: HTTPRouteHandler) -> bool:
+    """Say whether it is the framework's own: answers to OPTIONS, and the empty root of the API description."""
+    return handler.fn.__module__.startswith("litestar.")
 
 
 def _openapi() -> OpenAPIConfig:

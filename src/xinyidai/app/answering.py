@@ -18,6 +18,7 @@ log = structlog.get_logger()
 PROBLEM_JSON = "application/problem+json"
 AnyRequest = Request[object, object, State]
 
+RETRIABLE = frozenset({"busy", "ledger_busy", "twin_in_flight"})
 _BUSY_STATES = {"55P03": "lock_not_available", "40P01": "deadlock_detected", "40001": "serialization_failure"}
 
 
@@ -118,6 +119,7 @@ def error_map() -> ExceptionHandlersMap:
         TooManyRequestsException: _answer_too_many,
         HTTPException: _answer_http,
         DBAPIError: _answer_database,
+        RecursionError: _answer_too_deep,
         Exception: _answer_unexpected,
     }
 
@@ -141,7 +143,7 @@ def answer(
         fields=fields or [],
         facts=refusal.facts,
     )
-    extra = {"Retry-After": "1"} if problem.status in {409, 503} and refusal.code in {"busy", "twin_in_flight"} else {}
+    extra = {"Retry-After": "1"} if refusal.code in RETRIABLE else {}
     if problem.status == 401:
         extra["WWW-Authenticate"] = 'Bearer realm="xinyidai"'
     return Response(problem, status_code=problem.status, media_type=PROBLEM_JSON, headers=extra | (headers or {}))
@@ -173,6 +175,12 @@ def _answer_http(_request: AnyRequest, error: HTTPException) -> Response[Problem
     if error.status_code >= 500:
         return _answer_unexpected(_request, error)
     return answer(refusal, status=error.status_code, headers=dict(error.headers or {}))
+
+
+def _answer_too_deep(_request: AnyRequest, error: RecursionError) -> Response[Problem]:
+    # A body of ten thousand brackets: the JSON reader gives up by the interpreter's own limit.
+    log.warning("too_deep", error=type(error).__name__)
+    return answer(BodyUnreadable())
 
 
 def _answer_database(request: AnyRequest, error: DBAPIError) -> Response[Problem]:

@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from litestar import Litestar, MediaType, Request, Response, Router, get
 from litestar.datastructures import State
 
+from xinyidai.app.describing import describe
 from xinyidai.foundation.canonical import Json
 from xinyidai.foundation.places import templates_folder
 
@@ -55,7 +56,7 @@ async def start() -> Response[str]:
 
 
 def _document(app: Litestar) -> bytes:
-    return json.dumps(app.openapi_schema.to_schema(), ensure_ascii=False).encode()
+    return json.dumps(describe(app), ensure_ascii=False).encode()
 
 
 def _by_tag(document: dict[str, dict[str, dict[str, dict[str, object]]]]) -> dict[str, list[dict[str, object]]]:

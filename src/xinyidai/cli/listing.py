@@ -11,6 +11,7 @@ from litestar import Litestar
 
 from ml.features.invoices import INDICATORS
 from xinyidai.app import ROOMS_WITH_DOORS, create_app
+from xinyidai.app.describing import describe
 from xinyidai.foundation.database import make_engine, make_sessions
 from xinyidai.foundation.errors import Refusal
 from xinyidai.foundation.outbox import consumers
@@ -85,7 +86,7 @@ def _settings() -> str:
 def _routes(app: Litestar) -> str:
     rows = [
         (f"`{method.upper()}`", f"`{path}`", str(item[method].get("summary") or ""))
-        for path, item in sorted(app.openapi_schema.to_schema()["paths"].items())
+        for path, item in sorted(describe(app)["paths"].items())
         for method in METHODS
         if method in item
     ]

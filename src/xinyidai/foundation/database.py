@@ -73,8 +73,11 @@ async def driver(session: AsyncSession) -> asyncpg.Connection:
     """Return the asyncpg connection under the session, in the same transaction: for COPY and the few hot reads."""
     await session.flush()
     connection = await session.connection()
-    raw = await connection.get_raw_connection()
-    return cast(asyncpg.Connection, raw.driver_connection)
+    raw = cast(asyncpg.Connection, (await connection.get_raw_connection()).driver_connection)
+    if not raw.is_in_transaction():
+        # SQLAlchemy begins with the first statement; before it, a COPY would commit by itself.
+        await session.execute(text("SELECT 1"))
+    return raw
 
 
 async def set_local(session: AsyncSession, name: str, value: str) -> None:
