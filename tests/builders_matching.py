@@ -45,6 +45,7 @@ async def a_bank(
     max_amount_fen: int = 500_000_000,
     requires_cover: bool = False,
     capacity_fen: int = 1_000_000_000,
+    line_max_rate_bp: int = 1_500,
     min_age_months: int | None = None,
     answer_days: int | None = None,
     now: datetime,
@@ -52,7 +53,14 @@ async def a_bank(
     """Return a bank with a product; where the product asks for cover, with a line of so much capacity."""
     desk = await a_lender(session, now=now)
     if requires_cover:
-        await a_line(session, lender=desk, capacity_fen=capacity_fen, per_firm_cap_fen=capacity_fen, now=now)
+        await a_line(
+            session,
+            lender=desk,
+            capacity_fen=capacity_fen,
+            per_firm_cap_fen=capacity_fen,
+            max_rate_bp=line_max_rate_bp,
+            now=now,
+        )
     number = next(_numbers)
     young = Clause("age_months", Operator.GTE, min_age_months or 0, "too_young")
     product = await products.publish(

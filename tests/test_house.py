@@ -177,6 +177,7 @@ def nested_definitions(path: Path) -> frozenset[int]:
         inner.lineno
         for outer in ast.walk(tree_of(path))
         if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (isinstance(outer, ast.ClassDef) and outer.name.startswith("_"))
         for inner in ast.walk(outer)
         if inner is not outer and isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     )

@@ -87,7 +87,7 @@ def _send(delivery_id: UUID) -> None:
 
 
 @worker_process_init.connect
-def open_process(**_signal: object) -> None:
+def open_runner(**_signal: object) -> None:
     """Make this process's runner and engine."""
     load_rooms()
     known = settings()
@@ -98,8 +98,8 @@ def open_process(**_signal: object) -> None:
 
 
 @worker_process_shutdown.connect
-def close_process(**_signal: object) -> None:
-    """Close what `open_process` opened."""
+def close_runner(**_signal: object) -> None:
+    """Close what `open_runner` opened."""
     for process in _running:
         process.runner.run(process.engine.dispose())
         process.runner.close()

@@ -25,7 +25,7 @@ from xinyidai.matching.queries import DispatchView
 from xinyidai.matching.rules.states import DeclineReason, DispatchPath, DispatchState
 from xinyidai.products import service as products
 
-SEEDS, STEPS = range(4), 30
+SEEDS, STEPS = range(3), 30
 OPEN = (DispatchState.SENT, DispatchState.IN_REVIEW, DispatchState.OFFERED)
 
 

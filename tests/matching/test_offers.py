@@ -93,6 +93,16 @@ async def test_an_offer_above_the_demand_is_refused(session: AsyncSession, noon:
         await _made(session, bank, dispatch, amount_fen=50_000_001, now=noon)
 
 
+async def test_a_rate_that_the_sharing_agreement_does_not_allow_is_refused_before_the_firm_sees_it(
+    session: AsyncSession, noon: datetime
+) -> None:
+    bank = await a_bank(session, requires_cover=True, line_max_rate_bp=399, now=noon)
+    _firm, dispatch = await a_dispatch(session, bank, now=noon)
+
+    with pytest.raises(OfferTermsRefused, match="between 300 and 399"):
+        await _made(session, bank, dispatch, now=noon)
+
+
 async def test_a_lender_has_one_offer_before_the_firm_at_a_time(session: AsyncSession, noon: datetime) -> None:
     bank = await a_bank(session, now=noon)
     _firm, dispatch = await a_dispatch(session, bank, now=noon)

@@ -27,7 +27,7 @@ from xinyidai.foundation.errors import NotAllowed, NotFound
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.sources import queries, service
 from xinyidai.sources.rules import ConsentTakenBack, DeliveryInProgress, DeliveryKind, DeliveryReport, FileTooLarge
-from xinyidai.sources.service import files, loading
+from xinyidai.sources.service import files, loading, receiving
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ async def test_corrections_without_one_clear_target_are_kept_aside(place: Place)
 
 
 async def test_a_file_of_corrections_has_a_smaller_bound(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "MAX_CORRECTIONS", 1)
+    monkeypatch.setattr(receiving, "MAX_CORRECTIONS", 1)
     await place.deliver(rows_of(place.code, 2))
 
     with pytest.raises(FileTooLarge):
@@ -306,16 +306,16 @@ async def test_a_file_of_nothing_but_broken_lines_is_kept_aside_whole(place: Pla
 async def test_a_consent_taken_back_while_the_file_is_read_keeps_nothing_of_it(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_in = loading._take_in
+    take_in = loading.take_in
 
-    async def take_in_while_the_firm_revokes(load: loading._Load, chunk: files.Chunk) -> None:
+    async def take_in_while_the_firm_revokes(load: loading.Load, chunk: files.Chunk) -> None:
         await take_in(load, chunk)
         async with in_transaction(place.database.app) as session:
             await act_as(session, place.firm, now=place.noon)
             (view,) = (await consent_queries.consents_of(session, place.firm, now=place.noon)).rows
             await consents.revoke(session, place.firm, view.id, now=place.noon)
 
-    monkeypatch.setattr(loading, "_take_in", take_in_while_the_firm_revokes)
+    monkeypatch.setattr(receiving, "take_in", take_in_while_the_firm_revokes)
 
     with pytest.raises(ConsentTakenBack):
         await place.deliver(rows_of(place.code, 2))

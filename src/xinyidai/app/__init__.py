@@ -94,7 +94,7 @@ def create_app(
         ],
         exception_handlers=error_map(),
         openapi_config=_openapi(),
-        stores=StoreRegistry(default_factory=make_store or _store_in_this_process),
+        stores=StoreRegistry(default_factory=make_store or _memory_store),
         plugins=[STRICT_SCHEMAS],
         request_max_body_size=MAX_BODY_BYTES,
         state=State({"settings": settings, "sessions": sessions, "clock": clock or WallClock()}),
@@ -132,7 +132,7 @@ def _now_of_request(request: Request[object, object, State]) -> datetime:
     return now
 
 
-def _store_in_this_process(_name: str) -> Store:
+def _memory_store(_name: str) -> Store:
     return MemoryStore()
 
 

@@ -3,7 +3,7 @@
 Lock order, here and in every room above: agreement, loan, reservation, claim, then ledger accounts.
 """
 
-from xinyidai.agreements.service.capacity import release, reserve, turn_into_cover
+from xinyidai.agreements.service.capacity import release, release_exposure, reserve, turn_into_cover
 from xinyidai.agreements.service.claimed import claim_exposure, pay_exposure, return_exposure, unclaim_exposure
 from xinyidai.agreements.service.lines import (
     approve_reopening,
@@ -33,6 +33,7 @@ __all__ = [
     "propose_agreement",
     "propose_reopening",
     "release",
+    "release_exposure",
     "reopen_line",
     "reserve",
     "return_exposure",

@@ -84,8 +84,9 @@ async def reserve(
         row = _reservation(line, firm_id, offer_id, Fen(principal_fen), rate_bp, now=now)
         session.add(row)
         await session.flush()
-        parts = reservation_of(row).parts
-        await _post(session, row, parts, sign=1, step="reserved", maker_id=maker_id, now=now)
+        legs = await _capacity_legs(session, row, reservation_of(row).parts, sign=1)
+        key = f"reservation:{row.id}:reserved"
+        await _post(session, row, legs, key=key, kind="capacity_reserved", maker_id=maker_id, now=now)
     return reservation_of(row)
 
 
@@ -120,10 +121,30 @@ async def release(
     now: datetime,
     maker_id: UUID = PLATFORM_ID,
 ) -> ReservationView:
-    """Give capacity back for `amount_fen` of repaid principal, or for all that is left.
+    """Give capacity back for `amount_fen` of principal, or for all that is left, in a journal of its own.
 
-    The parts follow the repaid total cumulatively, so a thousand instalments drift by less than a fen and the last one
-    leaves nothing. While a claim is open the capacity comes out of what is claimed. Locks the reservation.
+    Locks the reservation.
+
+    Raises
+    ------
+    NotFound, ReleaseTooLarge, ReservationStepRefused
+    """
+    held, legs = await release_exposure(session, reservation_id, amount_fen=amount_fen, now=now)
+    async with platform_scope(session):
+        row = await locked_reservation(session, reservation_id)
+        key = f"reservation:{row.id}:{reason}:{row.released_principal_fen}"
+        await _post(session, row, legs, key=key, kind="capacity_released", maker_id=maker_id, now=now)
+    return held
+
+
+async def release_exposure(
+    session: AsyncSession, reservation_id: UUID, *, amount_fen: int | None = None, now: datetime
+) -> tuple[ReservationView, tuple[Leg, ...]]:
+    """Give capacity back for `amount_fen` of repaid principal, or for all that is left, and return the legs.
+
+    The caller posts them, with its own, in one journal: two journals in one transaction would lock accounts out of
+    order. The parts follow the repaid total cumulatively, so a thousand instalments drift by less than a fen and the
+    last one leaves nothing. While a claim is open the capacity comes out of what is claimed. Locks the reservation.
 
     Raises
     ------
@@ -138,18 +159,16 @@ async def release(
             raise ReleaseTooLarge(open_fen=left_fen)
         parts = reservation_of(row).parts
         before = released_by(Fen(row.released_principal_fen), parts)
-        after = released_by(Fen(row.released_principal_fen + amount), parts)
-        step = after - before
+        step = released_by(Fen(row.released_principal_fen + amount), parts) - before
+        legs = await _capacity_legs(session, row, step, sign=-1)
         row.released_principal_fen += amount
         row.fund_released_fen += step.fund_fen
         row.guarantor_released_fen += step.guarantor_fen
-        name = f"{reason}:{row.released_principal_fen}"
-        await _post(session, row, step, sign=-1, step=name, maker_id=maker_id, now=now)
         if row.released_principal_fen == row.principal_fen:
             move(row, ReservationState.RELEASED, now=now)
         session.add(row)
         await session.flush()
-    return reservation_of(row)
+    return reservation_of(row), legs
 
 
 async def locked_reservation(session: AsyncSession, reservation_id: UUID) -> Reservation:
@@ -274,32 +293,38 @@ def _reservation(
     )
 
 
+async def _capacity_legs(session: AsyncSession, row: Reservation, parts: RiskParts, *, sign: int) -> tuple[Leg, ...]:
+    """Return the legs from free capacity to what the parties hold (sign 1), or back (-1); none for nothing."""
+    if not parts.covered_fen:
+        return ()
+    held = await exposure_legs(session, row, ReservationState(row.state), parts, sign=sign)
+    available = await account_id(session, available_code(row.agreement_id))
+    return (*held, Leg(available, -sign * parts.covered_fen))
+
+
 async def _post(
     session: AsyncSession,
     row: Reservation,
-    parts: RiskParts,
+    legs: tuple[Leg, ...],
     *,
-    sign: int,
-    step: str,
+    key: str,
+    kind: str,
     maker_id: UUID,
     now: datetime,
 ) -> None:
-    if not parts.covered_fen:
-        return
-    legs = await exposure_legs(session, row, ReservationState(row.state), parts, sign=sign)
-    available = await account_id(session, available_code(row.agreement_id))
-    await ledger.post(
-        session,
-        Posting(
-            key=f"reservation:{row.id}:{step}",
-            kind="capacity_reserved" if sign > 0 else "capacity_released",
-            legs=(*legs, Leg(available, -sign * parts.covered_fen)),
-            effective_on=business_date(now),
-            maker_id=maker_id,
-            subject=subject_of(row),
-        ),
-        now=now,
-    )
+    if legs:
+        await ledger.post(
+            session,
+            Posting(
+                key=key,
+                kind=kind,
+                legs=legs,
+                effective_on=business_date(now),
+                maker_id=maker_id,
+                subject=subject_of(row),
+            ),
+            now=now,
+        )
 
 
 def subject_of(row: Reservation) -> dict[str, str]:

@@ -19,7 +19,7 @@ from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.money import Fen
 from xinyidai.foundation.outbox import announce
 from xinyidai.ledger import service as ledger
-from xinyidai.ledger.rules import Posting
+from xinyidai.ledger.rules import Leg, Posting
 from xinyidai.loans import queries
 from xinyidai.loans.events import LoanClosed, LoanRepaid
 from xinyidai.loans.models import Instalment, Loan, RepaymentRow
@@ -125,27 +125,7 @@ async def _settle(
 ) -> None:
     """Post the principal, release its capacity, count the loan anew, and tell the rooms around."""
     if taken.principal_fen:
-        await ledger.post(
-            session,
-            Posting(
-                key=f"repayment:{repayment.id}",
-                kind="repayment",
-                legs=await principal_legs(session, row.lender_id, -taken.principal_fen),
-                effective_on=repayment.paid_on,
-                maker_id=viewer.principal_id,
-                subject={"loan_id": str(row.id), "repayment_id": str(repayment.id)},
-            ),
-            now=now,
-        )
-        if row.reservation_id is not None:
-            await agreements.release(
-                session,
-                row.reservation_id,
-                amount_fen=taken.principal_fen,
-                reason="repaid",
-                maker_id=viewer.principal_id,
-                now=now,
-            )
+        await _post(session, viewer, row, repayment, taken, now=now)
         await demands.record_exposure(
             session,
             firm_id=row.firm_id,
@@ -168,6 +148,35 @@ async def _settle(
         floors = await queries.class_floors(session)
         await count_one(session, row, [queries.instalment_of(one).owed for one in rows], floors, now=now)
     await announce(session, LoanRepaid(*ids), occurred_at=now)
+
+
+async def _post(
+    session: AsyncSession,
+    viewer: Viewer,
+    row: Loan,
+    repayment: RepaymentRow,
+    taken: Repayment,
+    *,
+    now: datetime,
+) -> None:
+    """Post the principal, and the capacity given back for it, in one journal: accounts are locked once, in order."""
+    released: tuple[Leg, ...] = ()
+    if row.reservation_id is not None:
+        _held, released = await agreements.release_exposure(
+            session, row.reservation_id, amount_fen=taken.principal_fen, now=now
+        )
+    await ledger.post(
+        session,
+        Posting(
+            key=f"repayment:{repayment.id}",
+            kind="repayment",
+            legs=(*await principal_legs(session, row.lender_id, -taken.principal_fen), *released),
+            effective_on=repayment.paid_on,
+            maker_id=viewer.principal_id,
+            subject={"loan_id": str(row.id), "repayment_id": str(repayment.id)},
+        ),
+        now=now,
+    )
 
 
 def _apply(session: AsyncSession, row: Loan, rows: Sequence[Instalment], taken: Repayment) -> None:

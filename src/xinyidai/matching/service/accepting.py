@@ -108,14 +108,18 @@ async def mark_disbursed(session: AsyncSession, offer_id: UUID, *, now: datetime
 async def lapse_due(session: AsyncSession, *, now: datetime, limit: int = LAPSE_BATCH) -> int:
     """End, as the platform, acceptances not disbursed by their last day, and free what they reserved."""
     due = (
-        select(col(OfferStanding.offer_id))
+        select(col(OfferStanding.offer_id), col(OfferStanding.demand_id))
         .where(col(OfferStanding.state) == OfferState.ACCEPTED, col(OfferStanding.disburse_by) < business_date(now))
         .order_by(col(OfferStanding.disburse_by), col(OfferStanding.offer_id))
         .limit(limit)
     )
+    found = (await session.execute(due)).all()
+    # Every demand first: releasing locks ledger accounts that an acceptance holding the next demand may wait for.
+    for demand_id in sorted({demand_id for _offer_id, demand_id in found}):
+        await demands.lock(session, demand_id)
     lapsed = 0
-    for offer_id in (await session.execute(due)).scalars().all():
-        standing = await _demand_and_standing_locked(session, offer_id)
+    for offer_id, _demand_id in found:
+        standing = await standing_locked(session, offer_id)
         if standing.state == OfferState.ACCEPTED and await _free(session, standing, now=now):
             await _lapse(session, standing, now=now)
             lapsed += 1

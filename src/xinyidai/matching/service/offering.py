@@ -29,6 +29,7 @@ from xinyidai.matching.rules.offers import (
     OfferExpired,
     OfferPending,
     OfferTerms,
+    OfferTermsRefused,
     check_offer,
 )
 from xinyidai.matching.rules.states import (
@@ -39,6 +40,7 @@ from xinyidai.matching.rules.states import (
     dispatch_moved,
     offer_moved,
 )
+from xinyidai.matching.service.assembling import standings_of
 from xinyidai.matching.service.desk import requires_firm, requires_lender_checker, requires_lender_desk
 from xinyidai.matching.service.dispatching import SEEKING, locked, own_locked, settle
 from xinyidai.matching.service.sending import covering_consent
@@ -203,6 +205,12 @@ async def _check_terms(
         raise NotEligible(product=str(dispatch.product_id), failed=["product_not_open"])
     policy = await queries.limits_on(session, business_date(now))
     check_offer(terms, product, demand_amount_fen=demand.amount_fen, policy=policy, now=now)
+    if product.requires_cover:
+        # Better now than at the acceptance, where the firm would be the one to meet the refusal.
+        standings = await standings_of(session, demand, {dispatch.lender_id}, policy, now=now)
+        most_bp = standings[product.lender_id].line_max_rate_bp
+        if terms.rate_bp > most_bp:
+            raise OfferTermsRefused(field="rate_bp", least=product.min_rate_bp, most=most_bp)
 
 
 async def _write(
