@@ -1,10 +1,11 @@
 """Telling the database who is asking, for the rest of the transaction."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
@@ -39,8 +40,8 @@ async def platform_scope(session: AsyncSession) -> AsyncGenerator[None]:
     """Widen the scope for one step of a viewer's act that touches rows of others, and narrow it again.
 
     For example accepting an offer reserves capacity on a line that belongs to bank and fund. The caller has checked
-    the viewer's right to the act before. A raise needs no narrowing: the rollback, of the transaction or of the
-    savepoint it was entered in, takes the setting back.
+    the viewer's right to the act before. A raise narrows it too, for a caller that catches a refusal and goes on; in
+    a transaction that the database has given up, the rollback takes the setting back.
     """
     before = session.info.get(_SCOPE, "viewer")
     if before == "platform":
@@ -51,7 +52,11 @@ async def platform_scope(session: AsyncSession) -> AsyncGenerator[None]:
     session.info[_SCOPE] = "platform"
     try:
         yield
-    finally:
+        await session.flush()
+    except BaseException:
         session.info[_SCOPE] = before
-    await session.flush()
+        with suppress(SQLAlchemyError):
+            await session.execute(_SET_SCOPE, {"scope": before})
+        raise
+    session.info[_SCOPE] = before
     await session.execute(_SET_SCOPE, {"scope": before})
