@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
+from typing import cast
 
 from litestar import Litestar
 from pydantic import BaseModel
@@ -31,11 +32,12 @@ def describe(app: Litestar) -> Document:
 
 @cache
 def _examples() -> dict[str, Json]:
-    found = {}
-    for model in (Problem, Health, *_wire_schemas()):
+    found: dict[str, Json] = {}
+    models: list[type[BaseModel]] = [Problem, Health, *_wire_schemas()]
+    for model in models:
         extra = model.model_config.get("json_schema_extra")
         if isinstance(extra, dict) and "example" in extra:
-            found[model.__name__] = extra["example"]
+            found[model.__name__] = cast(Json, extra["example"])
     return found
 
 

@@ -38,7 +38,7 @@ async def verify_everything(auditor: Sessions) -> Verified:
         facts = await sources.verify_facts(session)
         states.append(facts)
         found.extend(facts.found)
-        faults = [str(fault) for fault in await ledger.check_books(session)]
+        faults = [f"{fault.rule.value} {fault.ref}: {fault.says}" for fault in await ledger.check_books(session)]
     return Verified(tuple(states), tuple(sorted(found)), tuple(faults))
 
 

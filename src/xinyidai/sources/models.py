@@ -62,8 +62,8 @@ class Delivery(SQLModel, table=True):
 class InvoiceFact(SQLModel, table=True):
     """One invoice as one line of one delivery said it; only `superseded_at` is ever added.
 
-    No foreign key to the delivery: checking it a million times would take a third of a load, the transaction writes
-    both or neither, and verify names a fact whose delivery is not there.
+    No foreign key to the delivery, which would be checked a million times a load: the transaction writes both or
+    neither, and verify names a fact whose delivery is not there.
     """
 
     __tablename__ = "invoice_fact"

@@ -23,19 +23,21 @@ RATES_BP = tuple(range(400, 1501, 50))
 CITY_SECONDS = 300
 
 
-def make_script(work_folder: Path, *, seed: int) -> Script:
+def make_script(work_folder: Path, *, seed: int, firms: int = FIRMS, with_outcome: int = WITH_OUTCOME) -> Script:
     """Let the city write its files and read them; the same seed gives the same script."""
     folder = work_folder / "city"
     command = [sys.executable, "-m", "city", "files", "--seed", str(seed), "--until", TODAY.isoformat()]
-    command += ["--firms", str(FIRMS), "--with-outcome", str(WITH_OUTCOME), "--out", str(folder)]
+    command += ["--firms", str(firms), "--with-outcome", str(with_outcome), "--out", str(folder)]
     finished = subprocess.run(command, check=False, timeout=CITY_SECONDS)
     if finished.returncode:
         raise click.ClickException("the simulated city could not write its files")
-    firms = pd.read_csv(folder / "firms.csv", dtype=str)
+    registry = pd.read_csv(folder / "firms.csv", dtype=str)
     outcomes = pd.read_csv(folder / "outcomes.csv", dtype=str)
     return Script(
         title=f"synthetic city, seed {seed}",
-        firms=tuple(_entry({str(key): str(value) for key, value in row.items()}) for row in firms.to_dict("records")),
+        firms=tuple(
+            _entry({str(key): str(value) for key, value in row.items()}) for row in registry.to_dict("records")
+        ),
         invoice_file=folder / "invoices.csv",
         outcomes={
             row["credit_code"]: (row["is_default"] == "1", date.fromisoformat(row["observed_on"]))
