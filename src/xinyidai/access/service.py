@@ -39,15 +39,18 @@ async def act_as_platform(session: AsyncSession, *, now: datetime) -> None:
 async def platform_scope(session: AsyncSession) -> AsyncGenerator[None]:
     """Widen the scope for one step of a viewer's act that touches rows of others, and narrow it again.
 
+    What was written before and inside is flushed at the borders, so that each row is checked in its own scope.
+
     For example accepting an offer reserves capacity on a line that belongs to bank and fund. The caller has checked
     the viewer's right to the act before. A raise narrows it too, for a caller that catches a refusal and goes on; in
     a transaction that the database has given up, the rollback takes the setting back.
     """
     before = session.info.get(_SCOPE, "viewer")
+    await session.flush()
     if before == "platform":
         yield
+        await session.flush()
         return
-    await session.flush()
     await session.execute(_SET_SCOPE, {"scope": "platform"})
     session.info[_SCOPE] = "platform"
     try:
