@@ -77,7 +77,7 @@ def test_service_is_confined(name: str) -> None:
     assert set(service.deploy["resources"]["limits"]) == {"cpus", "memory", "pids"}
 
 
-@pytest.mark.parametrize("name", set(COMPOSE.services) - ONE_SHOT)
+@pytest.mark.parametrize("name", sorted(set(COMPOSE.services) - ONE_SHOT))
 def test_lasting_service_is_watched_and_restarted(name: str) -> None:
     service = COMPOSE.services[name]
 

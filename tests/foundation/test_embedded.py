@@ -355,9 +355,7 @@ def test_a_normal_user_runs_the_servers(open_folder: Path) -> None:
     command = [*become, sys.executable, "-c", textwrap.dedent(script), str(open_folder)]
     environment = os.environ | {"PYTHONPATH": str(SOURCES), "HOME": str(open_folder)}
 
-    outcome = subprocess.run(
-        command, capture_output=True, text=True, env=environment, timeout=60, check=False
-    )
+    outcome = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
 
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout.split() == [str(NOBODY), str(NOBODY)]
