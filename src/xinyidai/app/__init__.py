@@ -97,6 +97,7 @@ def create_app(
         stores=StoreRegistry(default_factory=make_store or _memory_store),
         plugins=[STRICT_SCHEMAS],
         request_max_body_size=MAX_BODY_BYTES,
+        logging_config=None,  # foundation.logging decides for every process
         state=State({"settings": settings, "sessions": sessions, "clock": clock or WallClock()}),
     )
     _demand_guards(app)

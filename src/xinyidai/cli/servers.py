@@ -96,4 +96,4 @@ def _broker_url(around: Surroundings) -> str:
 
 
 def _run_celery(arguments: list[str]) -> None:
-    celery.start(argv=arguments)
+    celery.start(argv=["--quiet", *arguments])

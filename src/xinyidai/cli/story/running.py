@@ -20,6 +20,8 @@ MILLION = 1_000_000
 class Told:
     """Everything that happened."""
 
+    stage: Stage
+    cast: Cast
     script: Script
     people: Population
     delivered: DeliveryReport
@@ -50,7 +52,8 @@ async def tell_story(connected: Connected, script: Script) -> Told:
     await fill_shelf(stage, played, script, planned)
     lent = await lending.lend(stage, script, played, people, planned)
     failed = await failing.default_one(stage, played, lent)
-    return Told(script, people, delivered, trained, planned, lent, failed, await telling.end(stage, played))
+    ending = await telling.end(stage, played)
+    return Told(stage, played, script, people, delivered, trained, planned, lent, failed, ending)
 
 
 async def _open_city(stage: Stage, script: Script) -> Cast:
