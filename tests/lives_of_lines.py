@@ -59,6 +59,11 @@ class Life:
     paid_in: dict[str, int] = field(default_factory=lambda: {"fund": 0, "guarantor": 0})
     refused: list[str] = field(default_factory=list)
 
+    def scope(self) -> dict[str, object]:
+        """Return what narrows a query to this line, its lender and the owners of its accounts."""
+        desks = [desk for desk in (self.line.fund, self.line.lender, self.line.guarantor) if desk is not None]
+        return {"line": self.line.id, "lender": self.line.lender.id, "owners": [desk.id for desk in desks]}
+
     def loan(self, which: int) -> UUID:
         """Return one of the loans, or an id of none."""
         return self.loan_ids[which % len(self.loan_ids)] if self.loan_ids else UUID(int=1)
@@ -89,16 +94,10 @@ async def take(database: Database, life: Life, step: Step) -> None:
 
 
 async def snapshot(database: Database, life: Life) -> list[tuple[object, ...]]:
-    """Return every balance and every state of the line."""
-    statement = text(
-        "SELECT code, balance_fen, version FROM ledger.account"
-        " UNION ALL SELECT id::text || state, released_principal_fen, fund_paid_fen FROM agreements.reservation"
-        " UNION ALL SELECT id::text || state, principal_repaid_fen, principal_recovered_fen FROM loans.loan"
-        " UNION ALL SELECT id::text || state, fund_paid_fen, fund_returned_fen FROM risk_sharing.claim ORDER BY 1"
-    )
+    """Return every balance and every state of the line and its parties."""
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=life.now)
-        return [tuple(row) for row in await session.execute(statement)]
+        return [tuple(row) for row in await session.execute(text(_SNAPSHOT), life.scope())]
 
 
 async def _lend(session: AsyncSession, life: Life, amount_fen: int, months: int) -> None:
@@ -191,7 +190,7 @@ async def check(database: Database, life: Life) -> None:
     """Assert what must hold after every step; the numbers are those of the ledger's invariants."""
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=life.now)
-        balances = {row.code: row.balance_fen for row in await session.execute(text(_BALANCES))}
+        balances = {row.code: row.balance_fen for row in await session.execute(text(_BALANCES), life.scope())}
         reservations = (await session.execute(text(_RESERVATIONS), {"line": life.line.id})).all()
         claims = (await session.execute(text(_CLAIMS), {"line": life.line.id})).all()
         assert await ledger.imbalance_fen(session) == 0, "I2"
@@ -273,7 +272,16 @@ async def _check_loans(  # type: ignore[no-untyped-def]
     assert balances.get(f"lending:lender:{life.line.lender.id}:principal_outstanding", 0) == outstanding, "I33"
 
 
-_BALANCES = "SELECT code, balance_fen FROM ledger.account"
+_BALANCES = "SELECT code, balance_fen FROM ledger.account WHERE owner_id = ANY (:owners)"
+_SNAPSHOT = (
+    "SELECT code, balance_fen, version FROM ledger.account WHERE owner_id = ANY (:owners)"
+    " UNION ALL SELECT id::text || state, released_principal_fen, fund_paid_fen FROM agreements.reservation"
+    "  WHERE agreement_id = :line"
+    " UNION ALL SELECT id::text || state, principal_repaid_fen, principal_recovered_fen FROM loans.loan"
+    "  WHERE lender_id = :lender"
+    " UNION ALL SELECT id::text || state, fund_paid_fen, fund_returned_fen FROM risk_sharing.claim"
+    "  WHERE agreement_id = :line ORDER BY 1"
+)
 _RESERVATIONS = "SELECT * FROM agreements.reservation WHERE agreement_id = :line"
 _CLAIMS = (
     "SELECT c.*,"

@@ -22,6 +22,7 @@ Connection = ASGIConnection[BaseRouteHandler, object, object, State]
 Guard = Callable[[Connection, BaseRouteHandler], None]
 
 IS_GUARD: Final = "says_who_may_call"
+SCOPE: Final = "scope"
 PEOPLE_ONLY: Final = "people-only"
 """A scope that no key is ever given."""
 
@@ -59,4 +60,5 @@ def requires(*kinds: OrganisationKind, roles: tuple[Role, ...] = (), scope: str 
             requires_role(viewer, *roles)
 
     setattr(guard, IS_GUARD, True)
+    setattr(guard, SCOPE, scope)
     return guard

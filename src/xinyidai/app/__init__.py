@@ -16,7 +16,7 @@ from litestar.stores.memory import MemoryStore
 from litestar.stores.registry import StoreRegistry
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from xinyidai.access.guards import IS_GUARD, viewer_of
+from xinyidai.access.guards import IS_GUARD, SCOPE, viewer_of
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as
 from xinyidai.app.answering import error_map, problem_responses
@@ -28,6 +28,7 @@ from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.doors import STRICT_SCHEMAS
 from xinyidai.foundation.settings import Settings
 from xinyidai.parties.routes.session_ids import RenewingSessionConfig
+from xinyidai.partners.rules import Scope
 
 ROOMS_WITH_DOORS = (
     "audit",
@@ -147,6 +148,9 @@ def _demand_guards(app: Litestar) -> None:
             guards = [guard for layer in handler.ownership_layers for guard in layer.guards or []]
             if not any(getattr(guard, IS_GUARD, False) for guard in guards):
                 raise RuntimeError(f"{handler.handler_name} does not say who may call it")
+            unknown = {getattr(guard, SCOPE, None) for guard in guards} - {None, *Scope}
+            if unknown:
+                raise RuntimeError(f"{handler.handler_name} asks for a scope that no key can hold: {unknown}")
 
 
 def _is_litestars(handler: HTTPRouteHandler) -> bool:

@@ -13,7 +13,7 @@ from xinyidai.reporting import queries
 from xinyidai.reporting.rules import METRICS, Dimension
 from xinyidai.reporting.schemas import LendingOut, LendingRowOut, MetricOut, MetricsOut, ReconciliationOut
 
-READS = "reports:read"
+READS = "reporting:read"
 
 
 @get(
