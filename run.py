@@ -51,7 +51,7 @@ USAGE = """\
 python3 run.py test [--long] [pytest arguments]          the tests
 python3 run.py bench [NAME [--full] [--json F] [--strict]] one benchmark; without NAME, the list
 python3 run.py check                                      linters and types
-python3 run.py demo                                       the platform and a simulated city on this machine
+python3 run.py demo                                       the first loan on a synthetic set, then the API
 python3 run.py WORD ...                                   any other command of xinyidai; try `--help`
 """
 

@@ -4,7 +4,7 @@ Ours is one transaction of the worker: consent, invoices under row-level securit
 decision, score and audit row, committed. The peer does less and outside any platform: twenty indicators by plain pandas
 from one firm's rows that already lie in memory, then `Booster.predict` and `pred_contrib`; it checks no consent and
 keeps nothing. The limit is `Booster.predict` of the finished row alone. Uses the CUMCM 2020-C invoices where they are
-(XINYIDAI_SHARED_DATA, or ``../shared/data`` beside the repository), else as many synthetic ones from a seed.
+(XINYIDAI_SHARED_DATA names the folder), else as many synthetic ones from a seed.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 r"""Taking invoices in: rows a second with checks and lineage beside bare COPY, memory, one firm's read, sealing.
 
 Peer of the load is ``psql \copy`` in binary of the very rows that were loaded into a table of the same columns, checks
-and indexes, without row-level security. Uses the CUMCM 2020-C invoices where they are (XINYIDAI_SHARED_DATA, or
-``../shared/data`` beside the repository), else as many synthetic ones from a seed.
+and indexes, without row-level security. Uses the CUMCM 2020-C invoices where they are (XINYIDAI_SHARED_DATA names
+the folder), else as many synthetic ones from a seed.
 """
 
 import asyncio

@@ -3,6 +3,7 @@
 import click
 
 from xinyidai.cli.cases import case, demo
+from xinyidai.cli.files import deliver
 from xinyidai.cli.listing import reference
 from xinyidai.cli.models import release, score, train
 from xinyidai.cli.people import operator
@@ -30,6 +31,7 @@ for command in (
     migrate,
     doctor,
     operator,
+    deliver,
     train,
     release,
     score,

@@ -1,6 +1,7 @@
 """demo and case: the story of the first loan, on a synthetic set and on the contest's real invoices."""
 
 import json
+import math
 import os
 import tempfile
 from dataclasses import replace
@@ -52,6 +53,8 @@ def demo(once: bool, seed: int, json_file: Path | None, port: int) -> None:
 @click.option("--lgd", default=LGD_WHOLE, show_default=True, type=click.FloatRange(0, 1), help="Loss given default.")
 def case(name: str, data: Path, json_file: Path | None, seed: int, lgd: float) -> None:
     """Play the story on a real data set: NAME is cumcm2020c."""
+    if not math.isfinite(lgd):
+        raise click.BadParameter("must be a number between 0 and 1", param_hint="--lgd")
     with work_folder() as folder, surroundings(database=name, fresh=True) as around:
         play(around, read_script(data, Path(folder), seed=seed, lgd_ppm=round(lgd * 1_000_000)), json_file)
 

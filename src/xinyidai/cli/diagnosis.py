@@ -4,7 +4,9 @@ import ctypes.util
 import os
 import shutil
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -32,16 +34,27 @@ class Check:
 async def diagnose(connected: Connected, *, production: bool, is_embedded: bool) -> list[Check]:
     """Run every check; none stops the others."""
     checks = [_python(), _libgomp(), _disk()]
-    checks.append(await _revision(connected.worker))
-    checks.extend(
-        [await _role(name, sessions) for name, sessions in (("app", connected.app), ("worker", connected.worker))]
-    )
-    checks.append(await _outbox(connected.worker))
-    checks.append(await _jobs(connected.worker))
+    looks: list[tuple[str, str, Callable[[Sessions], Awaitable[Check]]]] = [
+        ("role app", "app", partial(_role, "app")),
+        ("role worker", "worker", partial(_role, "worker")),
+        ("revision", "worker", _revision),
+        ("outbox", "worker", _outbox),
+        ("timetable", "worker", _jobs),
+    ]
+    checks.extend([await _looked_at(name, connected, role, look) for name, role, look in looks])
     checks.append(await _broker(connected))
     if production:
         checks.extend(_production(connected, is_embedded=is_embedded))
     return checks
+
+
+async def _looked_at(name: str, connected: Connected, role: str, look: Callable[[Sessions], Awaitable[Check]]) -> Check:
+    """Look with a role's sessions; a role without a URL is a failed check, not the end of all."""
+    try:
+        sessions = connected.worker if role == "worker" else connected.app
+    except ValueError as error:
+        return Check(name, False, str(error))
+    return await look(sessions)
 
 
 def _python() -> Check:

@@ -48,8 +48,15 @@ def refusals_told() -> Generator[None]:
 
 async def signed_in_operator(connected: Connected, email: str, password: str) -> Viewer:
     """Return the operator's person who signs in with this email and password; refuse anybody else."""
-    async with in_transaction(connected.app) as session:
-        found = await parties.sign_in(session, email, password, organisation_id=PLATFORM_ID, now=connected.clock.now())
+    return await signed_in(connected, email, password, organisation_id=PLATFORM_ID)
+
+
+async def signed_in(connected: Connected, email: str, password: str, *, organisation_id: UUID | None) -> Viewer:
+    """Return the person who signs in, acting for the organisation or for the only one."""
+    async with in_transaction(connected.worker) as session:
+        found = await parties.sign_in(
+            session, email, password, organisation_id=organisation_id, now=connected.clock.now()
+        )
     if not isinstance(found, SignedIn):
         raise found
     return found.viewer

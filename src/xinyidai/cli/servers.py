@@ -1,6 +1,8 @@
 """serve, work, beat: the three processes of a running platform."""
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 
@@ -18,6 +20,7 @@ from xinyidai.worker import celery, connect_broker, load_rooms
 HOST = "127.0.0.1"
 PORT = 8000
 STOP_SECONDS = 30
+PR_SET_PDEATHSIG = 1
 
 
 @click.command()
@@ -49,7 +52,9 @@ def serve_http(around: Surroundings, *, host: str, port: int) -> None:
 def run_platform(around: Surroundings, *, host: str, port: int) -> None:
     """Run worker and beat as children beside the web server, until told to stop."""
     children = [
-        subprocess.Popen([sys.executable, "-m", "xinyidai", verb], stdin=subprocess.DEVNULL)
+        subprocess.Popen(
+            [sys.executable, "-m", "xinyidai", verb], stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent
+        )
         for verb in ("work", "beat")
     ]
     try:
@@ -58,7 +63,21 @@ def run_platform(around: Surroundings, *, host: str, port: int) -> None:
         for child in children:
             child.terminate()
         for child in children:
-            child.wait(timeout=STOP_SECONDS)
+            _wait_or_kill(child)
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this child when its parent dies, however it dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _wait_or_kill(child: subprocess.Popen[bytes]) -> None:
+    try:
+        child.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 @click.command()

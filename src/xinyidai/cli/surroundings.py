@@ -120,6 +120,8 @@ def surroundings(
             os.environ.setdefault("SANDBOX", "1")
             (home() / "database").write_text(name, encoding="utf-8")
         if with_broker and "BROKER_URL" not in os.environ:
+            if server is None:
+                raise click.ClickException("BROKER_URL is not set: all processes of a platform need the same broker")
             broker = attach_valkey(home() / "valkey") or start_valkey(home() / "valkey")
             os.environ["BROKER_URL"] = broker.url()
         settings.cache_clear()

@@ -45,6 +45,7 @@ def make_engine(dsn: URL, *, pool_size: int = 8) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error that is logged must not carry the values it was about
         connect_args={
             "server_settings": {
                 "application_name": "xinyidai",

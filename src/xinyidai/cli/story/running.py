@@ -10,10 +10,19 @@ from xinyidai.cli.story.population import Population
 from xinyidai.cli.story.script import Script
 from xinyidai.cli.story.shelf import fill_shelf
 from xinyidai.cli.surroundings import Connected
+from xinyidai.foundation.errors import Refusal
 from xinyidai.scoring.service import Trained
 from xinyidai.sources.rules import DeliveryReport
 
 MILLION = 1_000_000
+
+
+class NothingLent(Refusal):
+    """No loan in the plan is worth its risk, so there is nothing to follow to the end."""
+
+    code = "nothing_lent"
+    title_zh = "种子 {seed} 下没有值得发放的贷款，请换一个种子或更低的违约损失率"
+    title_en = "With seed {seed} no loan is worth its risk; try another seed or a lower loss given default"
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,8 @@ async def tell_story(connected: Connected, script: Script) -> Told:
     planned = modelling.plan(script, pd_ppm)
     await fill_shelf(stage, played, script, planned)
     lent = await lending.lend(stage, script, played, people, planned)
+    if not lent.loans:
+        raise NothingLent(seed=script.seed)
     failed = await failing.default_one(stage, played, lent)
     ending = await telling.end(stage, played)
     return Told(stage, played, script, people, delivered, trained, planned, lent, failed, ending)

@@ -1,0 +1,128 @@
+"""Commands: what they refuse, in a sentence; what they read; what the log never says."""
+
+import socket
+from collections.abc import Generator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import structlog
+from click.testing import CliRunner
+from conftest import Database
+
+from xinyidai.access.rules import OrganisationKind
+from xinyidai.cli import main
+from xinyidai.cli.story.cumcm2020c import read_script
+from xinyidai.cli.surroundings import PORT_TAKEN
+from xinyidai.foundation.logging import configure_logging
+from xinyidai.foundation.settings import settings
+
+
+@pytest.fixture(autouse=True)
+def settings_read_afresh() -> Generator[None]:
+    yield
+    settings.cache_clear()
+
+
+@pytest.fixture
+def on_the_test_database(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", database.admin_dsn)
+    monkeypatch.setenv("BROKER_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("SANDBOX", "1")
+    monkeypatch.setenv("XINYIDAI_HOME", str(tmp_path))
+
+
+def test_a_taken_port_is_said_before_anything_starts() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        told = CliRunner().invoke(main, ["serve", "--port", str(taken.getsockname()[1])])
+
+    assert told.exit_code == PORT_TAKEN
+    assert "is taken" in told.output
+
+
+def test_doctor_refuses_the_embedded_server_for_production(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XINYIDAI_HOME", str(tmp_path))
+    for name in ("DATABASE_URL", "BROKER_URL", "SANDBOX"):
+        monkeypatch.delenv(name, raising=False)
+
+    told = CliRunner().invoke(main, ["doctor", "--production"])
+
+    for name in ("DATABASE_URL", "SANDBOX"):
+        monkeypatch.setenv(name, "left by the command")
+    assert told.exit_code == 1
+    assert "BAD  database server: the embedded server is for demo" in told.output
+    assert "BAD  sandbox" in told.output
+
+
+@pytest.mark.usefixtures("on_the_test_database")
+async def test_a_process_without_a_broker_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BROKER_URL")
+
+    told = CliRunner().invoke(main, ["work"])
+
+    assert told.exit_code == 1
+    assert "BROKER_URL is not set" in told.output
+
+
+@pytest.mark.parametrize("lgd", ["nan", "inf", "-0.1", "1.1", "x"])
+def test_a_loss_given_default_that_is_none_is_refused(tmp_path: Path, lgd: str) -> None:
+    told = CliRunner().invoke(main, ["case", "cumcm2020c", "--data", str(tmp_path), "--lgd", lgd])
+
+    assert told.exit_code == 2
+    assert "--lgd" in told.output
+
+
+def test_the_contests_files_become_the_doors_file(tmp_path: Path) -> None:
+    folder, work = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    work.mkdir()
+    (folder / "firms.csv").write_text(
+        "firm,name,has_credit_record,rating,defaulted\nE1,***有限公司,True,A,0\nE2,个体经营E2 ,False,,\n",
+        encoding="utf-8",
+    )
+    (folder / "rate_churn.csv").write_text(
+        "annual_rate,churn_rating_a,churn_rating_b,churn_rating_c\n0.04,0,0,0\n0.15,0.9,0.8,0.7\n", encoding="utf-8"
+    )
+    row = {
+        "firm": "E2",
+        "invoice_no": 1,
+        "issued_on": pd.Timestamp("2020-01-02"),
+        "counterparty": "A1",
+        "amount_yuan": 1.0,
+        "tax_yuan": 0.1,
+        "total_yuan": 1.1,
+        "status": "有效发票",
+        "direction": "销项",
+    }
+    pq.write_table(pa.Table.from_pylist([row]), folder / "invoices.parquet")
+
+    script = read_script(folder, work, seed=1, lgd_ppm=500_000)
+    written = pq.read_table(script.invoice_file).to_pylist()
+
+    assert [firm.kind for firm in script.firms] == [OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER]
+    assert list(script.outcomes) == ["E1"]
+    assert [firm.label for firm in script.applicants] == ["E2"]
+    assert written[0]["credit_code"] == script.firms[1].credit_code
+    assert (written[0]["net_yuan"], written[0]["direction"]) == (1.0, "销项")
+
+
+def test_a_logged_error_shows_no_local_values(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging()
+
+    def fail() -> None:
+        password = "hunter2" + "xyz"
+        raise RuntimeError(str(len(password)))
+
+    try:
+        fail()
+    except RuntimeError:
+        structlog.get_logger().exception("it_failed")
+
+    told = capsys.readouterr()
+    structlog.reset_defaults()
+    assert "it_failed" in told.err
+    assert "hunter2xyz" not in told.err + told.out
