@@ -79,6 +79,31 @@ async def test_every_operation_has_a_name_a_summary_and_an_example(app: Litestar
     assert without == []
 
 
+MOVES_MONEY = {
+    "AcceptOffer",
+    "ApproveAgreement",
+    "ConfirmPayIn",
+    "DeclarePayIn",
+    "DenyClaim",
+    "DisburseLoan",
+    "FileClaim",
+    "PayClaim",
+    "RecordRecovery",
+    "RepayLoan",
+    "WithdrawClaim",
+}
+
+
+async def test_every_call_that_moves_money_says_that_it_needs_a_key(app: Litestar) -> None:
+    saying = {
+        str(operation["operationId"])
+        for _, _, operation in operations(app)
+        if "Idempotency-Key" in str(operation.get("description"))
+    }
+
+    assert saying == MOVES_MONEY
+
+
 def has_example(described: str, schemas: dict[str, dict[str, dict[str, object]]]) -> bool:
     names = {part.split('"')[0] for part in described.split("#/components/schemas/")[1:]} - {"Problem"}
     return "example" in described or all(set(schemas[name]) & {"example", "examples"} for name in names)

@@ -32,12 +32,12 @@ async def test_a_line_is_proposed_by_one_and_opened_by_another(database: Databas
 
     async with a_door(database, router, fund.checker, now=noon) as door:
         proposed = await door.post("/agreements", json=proposal)
-        alone = await door.post(f"/agreements/{proposed.json()['id']}/approve")
+        alone = await door.post(f"/agreements/{proposed.json()['id']}/approve", headers={"Idempotency-Key": "e1"})
     async with a_door(database, router, fund.maker, now=noon) as door:
         second = (await door.post("/agreements", json=proposal)).json()
     async with a_door(database, router, fund.checker, now=noon) as door:
-        opened = await door.post(f"/agreements/{second['id']}/approve")
-        again = await door.post(f"/agreements/{second['id']}/approve")
+        opened = await door.post(f"/agreements/{second['id']}/approve", headers={"Idempotency-Key": "e2"})
+        again = await door.post(f"/agreements/{second['id']}/approve", headers={"Idempotency-Key": "e3"})
     async with a_door(database, router, lender.maker, now=noon) as door:
         capacity = await door.get(f"/agreements/{second['id']}/capacity")
 

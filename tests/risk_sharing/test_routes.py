@@ -20,7 +20,7 @@ async def test_a_claim_is_filed_reviewed_paid_and_recovered(database: Database, 
     lender, fund = lent.line.lender, lent.line.fund
 
     async with a_door(database, router, lender.maker, now=later) as door:
-        filed = await door.post("/claims", json={"loan_id": str(lent.id)})
+        filed = await door.post("/claims", json={"loan_id": str(lent.id)}, headers={"Idempotency-Key": "e1"})
     path = f"/claims/{filed.json()['id']}"
     async with a_door(database, router, fund.maker, now=later) as door:
         early = await door.post(f"{path}/pay", headers={"Idempotency-Key": "0"})
@@ -50,11 +50,15 @@ async def test_a_claim_is_denied_with_a_known_code_only(database: Database, noon
         await act_as_platform(session, now=noon)
         lent = await an_overdue_loan(session, now=noon)
     async with a_door(database, router, lent.line.lender.maker, now=later) as door:
-        filed = await door.post("/claims", json={"loan_id": str(lent.id)})
+        filed = await door.post("/claims", json={"loan_id": str(lent.id)}, headers={"Idempotency-Key": "e2"})
 
     async with a_door(database, router, lent.line.fund.maker, now=later) as door:
-        unknown = await door.post(f"/claims/{filed.json()['id']}/deny", json={"code": "because"})
-        denied = await door.post(f"/claims/{filed.json()['id']}/deny", json={"code": "late_claim"})
+        unknown = await door.post(
+            f"/claims/{filed.json()['id']}/deny", json={"code": "because"}, headers={"Idempotency-Key": "e4"}
+        )
+        denied = await door.post(
+            f"/claims/{filed.json()['id']}/deny", json={"code": "late_claim"}, headers={"Idempotency-Key": "e5"}
+        )
 
     assert unknown.status_code in (400, 422)
     assert (denied.json()["state"], denied.json()["denial_code"]) == ("denied", "late_claim")
@@ -103,8 +107,8 @@ async def test_another_bank_finds_no_claim(database: Database, noon: datetime) -
     async with a_door(database, router, other.maker, now=later) as door:
         answers = [
             await door.get(f"/claims/{claim.id}"),
-            await door.post("/claims", json={"loan_id": str(lent.id)}),
-            await door.post(f"/claims/{claim.id}/withdraw"),
+            await door.post("/claims", json={"loan_id": str(lent.id)}, headers={"Idempotency-Key": "e3"}),
+            await door.post(f"/claims/{claim.id}/withdraw", headers={"Idempotency-Key": "e6"}),
         ]
         listed = await door.get("/claims")
     async with a_door(database, router, lent.firm, now=later) as door:

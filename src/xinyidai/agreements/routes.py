@@ -66,18 +66,24 @@ async def propose_agreement(
     "/agreements/{agreement_id:uuid}/approve",
     operation_id="ApproveAgreement",
     summary="Open a proposed line",
-    description="Another person of the fund opens the line: its accounts are made and its capacity posted.",
+    description="Another person of the fund opens the line: its accounts are made and its capacity posted."
+    " Needs the header Idempotency-Key.",
     guards=[requires(*FUND_DESK, roles=(Role.APPROVER,))],
     status_code=200,
 )
 async def approve_agreement(
+    request: Request[object, object, State],
     agreement_id: FromPath[UUID],
     viewer: NamedDependency[Viewer],
     session: NamedDependency[AsyncSession],
     now: NamedDependency[datetime],
-) -> AgreementOut:
+) -> Response[AgreementOut]:
     """Approve."""
-    return AgreementOut.of(await service.approve_agreement(session, viewer, agreement_id, now=now))
+
+    async def act() -> AgreementOut:
+        return AgreementOut.of(await service.approve_agreement(session, viewer, agreement_id, now=now))
+
+    return await answer_once(request, session, viewer.organisation_id, None, act, status_code=200)
 
 
 @get(

@@ -28,8 +28,10 @@ async def answer_once(
     organisation_id: UUID,
     body: Json,
     act: Callable[[], Awaitable[Out]],
+    *,
+    status_code: int = 201,
 ) -> Response[Out]:
-    """Do a money call once per Idempotency-Key and answer 201; a repeat gets the kept answer, marked as replayed.
+    """Do a money call once per Idempotency-Key; a repeat gets the kept answer, marked as replayed.
 
     The key is bound to method, path and body, so one key cannot serve two calls.
     """
@@ -37,4 +39,4 @@ async def answer_once(
     asked: Json = {"method": str(request.method), "path": request.url.path, "body": body}
     answer = await once(session, organisation_id=organisation_id, key=key, request=asked, act=act)
     headers = {REPLAYED_HEADER: "true"} if answer.is_replayed else {}
-    return Response(answer.body, status_code=201, headers=headers)  # type: ignore[arg-type]
+    return Response(answer.body, status_code=status_code, headers=headers)  # type: ignore[arg-type]

@@ -41,35 +41,47 @@ BY_PARTIES = requires(
     "/claims",
     operation_id="FileClaim",
     summary="Claim a loss",
-    description="Claim the unpaid principal of a covered loan that is overdue for as long as the agreement asks.",
+    description="Claim the unpaid principal of a covered loan that is overdue for as long as the agreement asks."
+    " Needs the header Idempotency-Key.",
     guards=[BY_LENDER],
 )
 async def file_claim(
+    request: Request[object, object, State],
     data: JSONBody[ClaimIn],
     viewer: NamedDependency[Viewer],
     session: NamedDependency[AsyncSession],
     now: NamedDependency[datetime],
-) -> ClaimOut:
+) -> Response[ClaimOut]:
     """File."""
-    return ClaimOut.of(await service.file_claim(session, viewer, data.loan_id, now=now))
+
+    async def act() -> ClaimOut:
+        return ClaimOut.of(await service.file_claim(session, viewer, data.loan_id, now=now))
+
+    return await answer_once(request, session, viewer.organisation_id, data.model_dump(mode="json"), act)
 
 
 @post(
     "/claims/{claim_id:uuid}/withdraw",
     operation_id="WithdrawClaim",
     summary="Withdraw a claim",
-    description="The lender takes back a claim that is not paid; the loan stays covered.",
+    description="The lender takes back a claim that is not paid; the loan stays covered."
+    " Needs the header Idempotency-Key.",
     guards=[BY_LENDER],
     status_code=200,
 )
 async def withdraw_claim(
+    request: Request[object, object, State],
     claim_id: FromPath[UUID],
     viewer: NamedDependency[Viewer],
     session: NamedDependency[AsyncSession],
     now: NamedDependency[datetime],
-) -> ClaimOut:
+) -> Response[ClaimOut]:
     """Withdraw."""
-    return ClaimOut.of(await service.withdraw_claim(session, viewer, claim_id, now=now))
+
+    async def act() -> ClaimOut:
+        return ClaimOut.of(await service.withdraw_claim(session, viewer, claim_id, now=now))
+
+    return await answer_once(request, session, viewer.organisation_id, None, act, status_code=200)
 
 
 @post(
@@ -94,19 +106,27 @@ async def approve_claim(
     "/claims/{claim_id:uuid}/deny",
     operation_id="DenyClaim",
     summary="Deny a claim",
-    description="Deny in either review, with a code; the loan stays covered and may be claimed again.",
+    description="Deny in either review, with a code; the loan stays covered and may be claimed again."
+    " Needs the header Idempotency-Key.",
     guards=[BY_FUND],
     status_code=200,
 )
 async def deny_claim(
+    request: Request[object, object, State],
     claim_id: FromPath[UUID],
     data: JSONBody[DenialIn],
     viewer: NamedDependency[Viewer],
     session: NamedDependency[AsyncSession],
     now: NamedDependency[datetime],
-) -> ClaimOut:
+) -> Response[ClaimOut]:
     """Deny."""
-    return ClaimOut.of(await service.deny_claim(session, viewer, claim_id, code=data.code, now=now))
+
+    async def act() -> ClaimOut:
+        return ClaimOut.of(await service.deny_claim(session, viewer, claim_id, code=data.code, now=now))
+
+    return await answer_once(
+        request, session, viewer.organisation_id, data.model_dump(mode="json"), act, status_code=200
+    )
 
 
 @post(
