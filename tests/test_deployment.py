@@ -1,6 +1,8 @@
 """The container files keep their promises: nothing runs as root, nothing secret stands in them, nothing floats."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 # What an image is started with; the command line itself is tested where it is defined.
-COMMANDS = {"serve", "work", "beat", "migrate"}
-ONE_SHOT = {"migrate"}
-OWN_SETTINGS = {"POSTGRES_DB", "POSTGRES_INITDB_ARGS"}
+COMMANDS = {"serve", "work", "beat", "migrate", "doctor"}
+TOOLS = {"tools"}
+ONE_SHOT = {"migrate"} | TOOLS
+OWN_SETTINGS = {"POSTGRES_DB", "POSTGRES_INITDB_ARGS", "HEARTBEAT_PATH"}
 
 
 class Service(BaseModel):
@@ -37,6 +40,7 @@ class Service(BaseModel):
     volumes: list[str] = Field(default_factory=list)
     healthcheck: dict[str, object] = Field(default_factory=dict)
     depends_on: dict[str, dict[str, str]] = Field(default_factory=dict)
+    profiles: list[str] = Field(default_factory=list)
 
 
 class Compose(BaseModel):
@@ -55,7 +59,7 @@ each_service = pytest.mark.parametrize("name", COMPOSE.services)
 
 
 def test_the_services_are_those_of_the_house() -> None:
-    assert set(COMPOSE.services) == {"postgres", "valkey", "migrate", "web", "worker", "beat"}
+    assert set(COMPOSE.services) == {"postgres", "valkey", "migrate", "web", "worker", "beat", "tools"}
 
 
 @each_service
@@ -85,14 +89,36 @@ def test_lasting_service_is_watched_and_restarted(name: str) -> None:
     assert service.restart == "unless-stopped"
 
 
-@pytest.mark.parametrize("name", ONE_SHOT)
-def test_one_shot_service_ends_and_is_waited_for(name: str) -> None:
-    waiting = {other for other, service in COMPOSE.services.items() if name in service.depends_on}
-    conditions = {COMPOSE.services[other].depends_on[name]["condition"] for other in waiting}
-
+@pytest.mark.parametrize("name", sorted(ONE_SHOT))
+def test_one_shot_service_ends(name: str) -> None:
     assert COMPOSE.services[name].restart == "no"
+
+
+def test_lasting_services_wait_for_migrations() -> None:
+    waiting = {other for other, service in COMPOSE.services.items() if "migrate" in service.depends_on}
+    conditions = {COMPOSE.services[other].depends_on["migrate"]["condition"] for other in waiting}
+
     assert waiting == set(OURS) - ONE_SHOT
     assert conditions == {"service_completed_successfully"}
+
+
+def test_tools_come_only_when_called_and_start_nothing_else() -> None:
+    profiled = {name for name, service in COMPOSE.services.items() if service.profiles}
+
+    assert profiled == TOOLS
+    assert COMPOSE.services["tools"].depends_on == {}
+    assert COMPOSE.services["tools"].ports == []
+    assert COMPOSE.services["tools"].networks == ["backend"]
+
+
+def test_tools_hold_what_looking_after_the_platform_needs_and_no_administrators_url() -> None:
+    assert set(COMPOSE.services["tools"].secrets) == {
+        "app_database_url",
+        "worker_database_url",
+        "auditor_database_url",
+        "broker_url",
+        "secret_key",
+    }
 
 
 @each_service
@@ -156,6 +182,30 @@ def test_image_does_not_end_as_root() -> None:
 
     assert users == ["10001:10001"]
     assert {service.user for service in OURS.values()} == set(users)
+
+
+def test_image_has_a_home_that_everybody_may_enter() -> None:
+    # asyncpg looks for certificates in HOME at each connection, and fails where it may not be entered.
+    assert re.search(r"^    HOME=/tmp \\$", DOCKERFILE, re.MULTILINE)
+    assert all(service.tmpfs == ["/tmp:size=128m,mode=1777"] for service in OURS.values())  # noqa: S108
+    assert not any("HOME" in service.environment for service in OURS.values())
+
+
+def test_beat_and_worker_are_healthy_only_while_their_heartbeat_is_fresh(tmp_path: Path) -> None:
+    file = tmp_path / "heartbeat"
+    checks = {tuple(OURS[name].healthcheck["test"]) for name in ("beat", "worker")}
+
+    ((kind, command),) = checks
+    in_the_container = ["env", f"HEARTBEAT_PATH={file}", "sh", "-c", command.replace("$$", "$")]
+    missing = subprocess.run(in_the_container, check=False, stderr=subprocess.DEVNULL).returncode
+    file.touch()
+    fresh = subprocess.run(in_the_container, check=False, stdout=subprocess.DEVNULL).returncode
+    os.utime(file, (file.stat().st_mtime - 61,) * 2)
+    old = subprocess.run(in_the_container, check=False, stdout=subprocess.DEVNULL).returncode
+
+    assert kind == "CMD-SHELL"
+    assert (missing, fresh, old) == (1, 0, 1)
+    assert "python" not in command
 
 
 def test_image_is_built_from_versions_and_hashes_only() -> None:

@@ -5,7 +5,8 @@ live as long as the worker process: a new loop per task would break the pooled c
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,12 +15,13 @@ from uuid import UUID
 
 import structlog
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import after_task_publish, heartbeat_sent, worker_process_init, worker_process_shutdown
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from xinyidai.foundation import outbox, timetable
 from xinyidai.foundation.clock import BusinessClock
 from xinyidai.foundation.database import Sessions, make_engine, make_sessions
+from xinyidai.foundation.heartbeats import Heart
 from xinyidai.foundation.settings import DatabaseRole, settings
 from xinyidai.tables import ROOMS
 
@@ -64,6 +66,7 @@ class _Running:
 
 
 _running: list[_Running] = []
+_hearts: list[Heart] = []
 
 
 def load_rooms() -> None:
@@ -79,6 +82,25 @@ def connect_broker(url: str) -> None:
     outbox.send_with(_send)
 
 
+@contextmanager
+def beating(heart: Heart) -> Generator[None]:
+    """Let this process say that it works, until it ends in order."""
+    _hearts[:] = [heart]
+    try:
+        yield
+    finally:
+        _hearts.clear()
+        heart.end()
+
+
+@heartbeat_sent.connect
+@after_task_publish.connect
+def beat_heart(**_signal: object) -> None:
+    """Say that this process works: a worker every two seconds, beat with each message that the broker took."""
+    for heart in _hearts:
+        heart.beat()
+
+
 def _send(delivery_id: UUID) -> None:
     try:
         deliver.apply_async((str(delivery_id),), expires=EXPIRES_SECONDS, retry=False)
@@ -89,6 +111,8 @@ def _send(delivery_id: UUID) -> None:
 @worker_process_init.connect
 def open_runner(**_signal: object) -> None:
     """Make this process's runner and engine."""
+    # The heart is the parent's: what a child publishes does not prove that the parent lives.
+    _hearts.clear()
     load_rooms()
     known = settings()
     engine = make_engine(known.dsn(DatabaseRole.WORKER), pool_size=2)

@@ -1,23 +1,37 @@
 """Commands: what they refuse, in a sentence; what they read; what the log never says."""
 
+import os
+import re
 import socket
 from collections.abc import Generator
+from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 
+import asyncpg
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import structlog
+from anyio.to_thread import run_sync
 from click.testing import CliRunner
 from conftest import Database
+from redis import Redis
 
 from xinyidai.access.rules import OrganisationKind
+from xinyidai.access.service import act_as_platform
 from xinyidai.cli import main
 from xinyidai.cli.story.cumcm2020c import read_script
-from xinyidai.cli.surroundings import PORT_TAKEN
+from xinyidai.cli.story.ground import require_empty
+from xinyidai.cli.surroundings import PORT_TAKEN, Connected, surroundings
+from xinyidai.foundation.clock import wall_now
+from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.embedded import start_valkey
+from xinyidai.foundation.heartbeats import KEY
 from xinyidai.foundation.logging import configure_logging
 from xinyidai.foundation.settings import settings
+from xinyidai.parties.service import create_operator
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +73,32 @@ def test_doctor_refuses_the_embedded_server_for_production(tmp_path: Path, monke
 
 
 @pytest.mark.usefixtures("on_the_test_database")
+async def test_doctor_names_the_process_that_fell_silent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with start_valkey(tmp_path / "valkey") as broker, Redis.from_url(broker.url()) as client:
+        monkeypatch.setenv("BROKER_URL", broker.url())
+        alone = await run_sync(CliRunner().invoke, main, ["doctor"])
+        client.zadd(KEY, {"beat@one": wall_now().timestamp(), "worker@one": wall_now().timestamp() - 90})
+        with_company = await run_sync(CliRunner().invoke, main, ["doctor"])
+
+    assert alone.exit_code == 1
+    assert "BAD  beat: none was heard within the hour; `xinyidai beat` must be running" in alone.output
+    assert "BAD  worker: none was heard" in alone.output
+    assert with_company.exit_code == 1
+    assert "ok   beat: beat@one was last heard" in with_company.output
+    assert re.search(r"BAD  worker: worker@one was last heard \d+ s ago; `xinyidai work`", with_company.output)
+
+
+@pytest.mark.usefixtures("on_the_test_database")
+async def test_a_home_that_may_not_be_entered_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", "/nonexistent")
+
+    with surroundings():
+        found = os.environ["HOME"]
+
+    assert found == str(tmp_path)
+
+
+@pytest.mark.usefixtures("on_the_test_database")
 async def test_a_process_without_a_broker_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BROKER_URL")
 
@@ -66,6 +106,47 @@ async def test_a_process_without_a_broker_says_so(monkeypatch: pytest.MonkeyPatc
 
     assert told.exit_code == 1
     assert "BROKER_URL is not set" in told.output
+
+
+async def rows_of(admin: asyncpg.Connection) -> dict[str, int]:
+    tables = await admin.fetch("SELECT schemaname || '.' || relname AS name FROM pg_stat_user_tables ORDER BY 1")
+    return {name: await admin.fetchval(f"SELECT count(*) FROM {name}") for (name,) in tables}
+
+
+@pytest.mark.usefixtures("on_the_test_database")
+@pytest.mark.parametrize("arguments", [["demo", "--once"], ["case", "cumcm2020c", "--data", "."]], ids=["demo", "case"])
+async def test_a_story_on_a_database_in_use_is_refused_before_anything_is_written(
+    database: Database, admin: asyncpg.Connection, noon: datetime, arguments: list[str]
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        await create_operator(session, email="a@b.cn", display_name="甲", password="long enough 123", now=noon)
+    before = await rows_of(admin)
+
+    told = await run_sync(CliRunner().invoke, main, arguments)
+
+    assert told.exit_code == 1
+    assert "platform_not_empty: This database is not empty (people: 1" in told.output
+    assert "该数据库不是空的" in told.output
+    assert await rows_of(admin) == before
+
+
+async def test_a_migrated_database_with_nobody_on_it_carries_a_story(database: Database) -> None:
+    async with AsyncExitStack() as stack:
+        connected = Connected(database.settings, database.settings.clock(), stack)
+
+        assert await require_empty(connected) is None
+
+
+@pytest.mark.usefixtures("on_the_test_database")
+async def test_a_story_on_a_database_without_the_platform_says_what_to_run(admin: asyncpg.Connection) -> None:
+    await admin.execute("UPDATE alembic_version SET version_num = '0001'")
+
+    told = await run_sync(CliRunner().invoke, main, ["demo", "--once"])
+
+    assert told.exit_code == 1
+    assert "platform_not_migrated" in told.output
+    assert "xinyidai migrate --bootstrap" in told.output
 
 
 @pytest.mark.parametrize("lgd", ["nan", "inf", "-0.1", "1.1", "x"])

@@ -13,6 +13,7 @@ from xinyidai.cli.people import refusals_told
 from xinyidai.cli.servers import HOST, PORT, run_platform
 from xinyidai.cli.story.acting import Stage
 from xinyidai.cli.story.cumcm2020c import read_script
+from xinyidai.cli.story.ground import require_empty
 from xinyidai.cli.story.keys import hand_out_keys
 from xinyidai.cli.story.running import Told, as_json, as_table, tell_story
 from xinyidai.cli.story.script import Script
@@ -37,6 +38,7 @@ def demo(once: bool, seed: int, json_file: Path | None, port: int) -> None:
     if not once:
         require_free_port(HOST, port)
     with work_folder() as folder, surroundings(database=f"demo_seed{seed}", fresh=True, with_broker=not once) as around:
+        stand_on_empty_ground(around)
         say("Synthetic data: no firm, bank or person here is real.")
         told = play(around, make_script(Path(folder), seed=seed), json_file)
         if not once:
@@ -56,7 +58,14 @@ def case(name: str, data: Path, json_file: Path | None, seed: int, lgd: float) -
     if not math.isfinite(lgd):
         raise click.BadParameter("must be a number between 0 and 1", param_hint="--lgd")
     with work_folder() as folder, surroundings(database=name, fresh=True) as around:
+        stand_on_empty_ground(around)
         play(around, read_script(data, Path(folder), seed=seed, lgd_ppm=round(lgd * 1_000_000)), json_file)
+
+
+def stand_on_empty_ground(around: Surroundings) -> None:
+    """Refuse a database that somebody uses already; one of our own was made anew a moment ago."""
+    with refusals_told():
+        around.run(require_empty)
 
 
 def go_on(around: Surroundings, told: Told, *, port: int) -> None:

@@ -15,7 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from xinyidai.app.health import newest_revision
 from xinyidai.cli.surroundings import Connected, home
+from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import Sessions, in_transaction
+from xinyidai.foundation.heartbeats import Heartbeat, heartbeats
 
 ENOUGH_DISK_BYTES = 2 << 30
 LONGEST_WAIT_SECONDS = 300
@@ -31,8 +33,10 @@ class Check:
     says: str
 
 
-async def diagnose(connected: Connected, *, production: bool, is_embedded: bool) -> list[Check]:
-    """Run every check; none stops the others."""
+async def diagnose(
+    connected: Connected, *, production: bool, is_embedded: bool, expects_processes: bool
+) -> list[Check]:
+    """Run every check; none stops the others. `expects_processes`: beat and a worker should be running."""
     checks = [_python(), _libgomp(), _disk()]
     looks: list[tuple[str, str, Callable[[Sessions], Awaitable[Check]]]] = [
         ("role app", "app", partial(_role, "app")),
@@ -42,7 +46,7 @@ async def diagnose(connected: Connected, *, production: bool, is_embedded: bool)
         ("timetable", "worker", _jobs),
     ]
     checks.extend([await _looked_at(name, connected, role, look) for name, role, look in looks])
-    checks.append(await _broker(connected))
+    checks.extend(await _broker(connected, expects_processes=expects_processes))
     if production:
         checks.extend(_production(connected, is_embedded=is_embedded))
     return checks
@@ -127,17 +131,31 @@ async def _jobs(sessions: Sessions) -> Check:
     return Check("timetable", failed == 0, f"{failed} job periods gave up")
 
 
-async def _broker(connected: Connected) -> Check:
+async def _broker(connected: Connected, *, expects_processes: bool) -> list[Check]:
     if connected.settings.broker_url is None:
-        return Check("broker", False, "BROKER_URL is not set")
+        return [Check("broker", False, "BROKER_URL is not set")]
     client = Redis.from_url(connected.settings.broker_url.get_secret_value(), socket_connect_timeout=2)
     try:
-        await client.ping()
+        heard = await heartbeats(client)
     except (RedisError, OSError) as error:
-        return Check("broker", False, f"no answer: {type(error).__name__}")
+        return [Check("broker", False, f"no answer: {type(error).__name__}")]
     finally:
         await client.aclose()
-    return Check("broker", True, "answers")
+    checks = [Check("broker", True, "answers")]
+    if expects_processes:
+        checks += [_processes(kind, verb, heard) for kind, verb in (("beat", "beat"), ("worker", "work"))]
+    return checks
+
+
+def _processes(kind: str, verb: str, heard: list[Heartbeat]) -> Check:
+    """Name each process of a kind that fell silent; at least one must be there."""
+    wall = wall_now()
+    ours = [one for one in heard if one.name.startswith(f"{kind}@")]
+    told = [f"{one.name} was last heard {(wall - one.heard_at).total_seconds():.0f} s ago" for one in ours]
+    if not ours:
+        return Check(kind, False, f"none was heard within the hour; `xinyidai {verb}` must be running")
+    is_ok = not any(one.is_late(wall=wall) for one in ours)
+    return Check(kind, is_ok, ", ".join(told) + ("" if is_ok else f"; `xinyidai {verb}` must be running"))
 
 
 def _production(connected: Connected, *, is_embedded: bool) -> list[Check]:

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -14,8 +15,9 @@ from litestar.stores.redis import RedisStore
 from xinyidai.app import create_app
 from xinyidai.cli.surroundings import Surroundings, require_free_port, say, surroundings
 from xinyidai.foundation.database import make_engine, make_sessions
+from xinyidai.foundation.heartbeats import Heart
 from xinyidai.foundation.settings import DatabaseRole
-from xinyidai.worker import celery, connect_broker, load_rooms
+from xinyidai.worker import beating, celery, connect_broker, load_rooms
 
 HOST = "127.0.0.1"
 PORT = 8000
@@ -87,9 +89,10 @@ def work(concurrency: int) -> None:
     with surroundings(with_broker=True) as around:
         load_rooms()
         connect_broker(_broker_url(around))
-        _run_celery(
-            ["worker", f"--concurrency={concurrency}", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
-        )
+        with beating(_heart_of("worker", around)):
+            _run_celery(
+                ["worker", f"--concurrency={concurrency}", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
+            )
 
 
 @click.command()
@@ -97,21 +100,26 @@ def beat() -> None:
     """Tick every wall second: the timetable decides what is due."""
     with surroundings(with_broker=True) as around:
         connect_broker(_broker_url(around))
-        _run_celery(
-            [
-                "beat",
-                "--loglevel=WARNING",
-                f"--schedule={os.devnull}",
-                "--scheduler=celery.beat:Scheduler",
-                "--pidfile=",
-            ]
-        )
+        with beating(_heart_of("beat", around)):
+            _run_celery(
+                [
+                    "beat",
+                    "--loglevel=WARNING",
+                    f"--schedule={os.devnull}",
+                    "--scheduler=celery.beat:Scheduler",
+                    "--pidfile=",
+                ]
+            )
 
 
 def _broker_url(around: Surroundings) -> str:
     if around.settings.broker_url is None:
         raise click.ClickException("BROKER_URL is not set")
     return around.settings.broker_url.get_secret_value()
+
+
+def _heart_of(kind: str, around: Surroundings) -> Heart:
+    return Heart(_broker_url(around), f"{kind}@{socket.gethostname()}", file=around.settings.heartbeat_path)
 
 
 def _run_celery(arguments: list[str]) -> None:

@@ -108,6 +108,9 @@ def surroundings(
     With `fresh` the named database is dropped and made anew (embedded server only); a DATABASE_URL is used as it is.
     """
     read_secret_files()
+    # asyncpg looks for certificates in the home folder at each connection; one that may not be entered fails them all.
+    if not os.access(os.path.expanduser("~"), os.X_OK):
+        os.environ["HOME"] = str(home())
     server: PostgresServer | None = None
     broker: ValkeyServer | None = None
     try:

@@ -40,7 +40,14 @@ def doctor(production: bool) -> None:
     """Look at the machine, the servers and the database; name what is wrong and what to do."""
 
     async def act(connected: Connected) -> list[Check]:
-        return await diagnose(connected, production=production, is_embedded=around.embedded is not None)
+        # On a broker that this command had to start nothing of the platform can be running yet.
+        expects_processes = around.broker is None or around.broker.pid is None
+        return await diagnose(
+            connected,
+            production=production,
+            is_embedded=around.embedded is not None,
+            expects_processes=expects_processes,
+        )
 
     with surroundings(with_broker=not production, migrated=False) as around:
         checks = around.run(act)

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = Field(default=None, description="Valkey or Redis; absent: the embedded server")
     secret_key: SecretStr = Field(description="at least 32 random bytes; sessions, key wrapping, local role passwords")
     xinyidai_home: Path = Field(default=Path(".xinyidai"), description="where embedded servers and local secrets live")
+    heartbeat_path: Path | None = Field(
+        default=None, description="a file that beat and worker touch while they work, for a health check of its age"
+    )
     sandbox: bool = Field(default=False, description="simulated parties and a simulated clock are allowed")
     wall_anchor: datetime | None = Field(default=None, description="with SANDBOX=1: the wall time of the anchor")
     business_anchor: datetime | None = Field(default=None, description="with SANDBOX=1: the business time at it")
