@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
+
+from xinyidai.foundation.server_binaries import is_open_to_others
 
 ROOT = Path(__file__).resolve().parents[1]
 STOP_SECONDS = 60
@@ -28,7 +31,9 @@ class Identity:
         if os.geteuid() != 0:
             return []
         become = ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups", "--no-new-privs"]
-        # The one right of root that is kept is to read: the interpreter itself may lie in root's closed home.
+        if is_open_to_others(Path(sys.base_prefix)):
+            return become
+        # The one right of root that is kept is to read: the interpreter itself lies in a closed home.
         return [*become, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
 
 
@@ -78,13 +83,17 @@ class Processes:
         process.terminate()
         return process.wait(STOP_SECONDS)
 
+    def kill(self, name: str) -> None:
+        """Kill a process with its children, as a container's end or the kernel's killer would."""
+        process = self.running.pop(name)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
     def end_all(self) -> None:
-        """Kill what still runs, with its children."""
-        for process in self.running.values():
-            if process.poll() is None:
-                os.killpg(process.pid, 9)
-            process.wait()
-        self.running.clear()
+        """Kill what still runs."""
+        for name in list(self.running):
+            self.kill(name)
 
 
 def wait_until(holds: Callable[[], bool], *, seconds: float = 120, what: str = "it") -> None:

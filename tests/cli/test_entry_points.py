@@ -97,8 +97,9 @@ def open_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         folder.chmod(0o755)
-        for name in ("secrets", "home", "tmp"):
+        for name in ("secrets", "home", "tmp", "closed"):
             (folder / name).mkdir()
+        (folder / "closed").chmod(0 if os.geteuid() else 0o700)
         (folder / "tmp").chmod(0o1777)
         os.chown(folder / "home", UID, GID) if os.geteuid() == 0 else None
         yield folder
@@ -130,7 +131,8 @@ def machine(
             port = probe.getsockname()[1]
         environment = image_environment() | {
             "PATH": f"{ROOT / '.venv' / 'bin'}:/usr/bin:/bin",
-            "HOME": str(open_folder / "tmp"),
+            # Worse than the image: a home that may not be entered.
+            "HOME": str(open_folder / "closed"),
             "XINYIDAI_HOME": str(open_folder / "home"),
             "OMP_NUM_THREADS": "1",
         }

@@ -9,6 +9,7 @@ import sys
 
 import click
 import uvicorn
+from celery.bin.celery import celery as celery_command
 from litestar.stores.base import Store
 from litestar.stores.redis import RedisStore
 
@@ -17,7 +18,7 @@ from xinyidai.cli.surroundings import Surroundings, require_free_port, say, surr
 from xinyidai.foundation.database import make_engine, make_sessions
 from xinyidai.foundation.heartbeats import Heart
 from xinyidai.foundation.settings import DatabaseRole
-from xinyidai.worker import beating, celery, connect_broker, load_rooms
+from xinyidai.worker import beating, connect_broker, load_rooms
 
 HOST = "127.0.0.1"
 PORT = 8000
@@ -123,4 +124,7 @@ def _heart_of(kind: str, around: Surroundings) -> Heart:
 
 
 def _run_celery(arguments: list[str]) -> None:
-    celery.start(argv=["--quiet", *arguments])
+    # Not Celery.start: it drops the exit code, and a worker that failed would look like one that was asked to end.
+    code = celery_command.main(args=["--app=xinyidai.worker:celery", "--quiet", *arguments], standalone_mode=False)
+    if code:
+        sys.exit(code)
