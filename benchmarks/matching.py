@@ -106,7 +106,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = arguments("matching", argv)
     shelf = a_shelf(3_000 if args.full else 300)
     standings = {product.lender_id: Standing(product.lender_id, has_consent=True) for product in shelf}
-    named = [[(one.code, one.field) for one in failing_clauses(product.clauses, FACTS)] for product in shelf]
+    named = [
+        [(clause.code, clause.field) for clause, _got in failing_clauses(product.clauses, FACTS)] for product in shelf
+    ]
     assert named == [[(code, field) for code, field, *_rest in failed] for failed in naive(shelf)], "the same answer"
 
     def decided() -> object:

@@ -125,8 +125,8 @@ def test_every_failure_is_named_and_says_itself_in_both_languages() -> None:
         Filter.CONSENT,
         Filter.LINE,
     ]
-    assert verdict.failures[0].sentence("zh") == "融资金额 1 分不在产品额度 10000000–100000000 分之内"
-    assert verdict.failures[3].sentence("en") == "The product serves regions 500103、500106, not 未知"
+    assert verdict.failures[0].sentences()[0] == "融资金额 1 分不在产品额度 10000000–100000000 分之内"
+    assert verdict.failures[3].sentences()[1] == "The product serves regions 500103、500106, not 未知"
 
 
 def test_what_does_not_fit_has_no_digest_to_be_dispatched_with() -> None:

@@ -21,6 +21,7 @@ from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as
 from xinyidai.app.answering import error_map, problem_responses
 from xinyidai.app.authentication import SESSION_COOKIE, Authentication, account_key
+from xinyidai.app.failed_keys import FailedKeys
 from xinyidai.app.health import health_router
 from xinyidai.app.reference import reference_router
 from xinyidai.foundation.clock import BusinessClock, WallClock
@@ -86,7 +87,7 @@ def create_app(
             RenewingSessionConfig(
                 key=SESSION_COOKIE, max_age=SESSION_SECONDS, secure=not settings.sandbox, samesite="lax"
             ).middleware,
-            Authentication(),
+            Authentication(FailedKeys(settings.failed_keys_per_minute)),
             RateLimitConfig(
                 rate_limit=("minute", settings.requests_per_minute),
                 identifier_for_request=account_key,

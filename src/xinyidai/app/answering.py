@@ -150,7 +150,8 @@ def answer(
 
 
 def _answer_refusal(_request: AnyRequest, refusal: Refusal) -> Response[Problem]:
-    return answer(refusal)
+    wait_s = refusal.facts.get("retry_after_s")
+    return answer(refusal, headers={} if wait_s is None else {"Retry-After": str(wait_s)})
 
 
 def _answer_validation(_request: AnyRequest, error: ValidationException) -> Response[Problem]:

@@ -13,10 +13,14 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from xinyidai.access.rules import Viewer
+from xinyidai.app.addresses import client_of
+from xinyidai.app.failed_keys import FailedKeys
+from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.errors import Refusal
 from xinyidai.parties import queries as parties
 from xinyidai.partners import service as partners
+from xinyidai.partners.rules import digest_of
 
 SESSION_COOKIE: Final = "xinyidai_session"
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -36,28 +40,28 @@ class CrossOriginRefused(Refusal):
 class Authentication(ASGIMiddleware):
     """Put the `Viewer` into the scope, or None: a wrong key is nobody's, and the guards refuse nobody.
 
-    It runs before the allowance is counted, so that a made-up key or cookie cannot buy a fresh allowance.
+    It runs before the allowance is counted, so that a made-up key or cookie cannot buy a fresh allowance; made-up keys
+    have a smaller allowance of their own, counted before the look-up.
     """
 
     scopes = (ScopeType.HTTP,)
 
+    def __init__(self, failed_keys: FailedKeys) -> None:
+        self.failed_keys = failed_keys
+
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Find the viewer, then go on."""
         connection: AnyConnection = ASGIConnection(scope)
-        scope["user"] = await _find_viewer(connection)
+        scope["user"] = await _find_viewer(connection, self.failed_keys)
         scope["auth"] = None
         await next_app(scope, receive, send)
 
 
-async def _find_viewer(connection: AnyConnection) -> Viewer | None:
+async def _find_viewer(connection: AnyConnection, failed_keys: FailedKeys) -> Viewer | None:
     sessions: Sessions = connection.app.state.sessions
     presented = connection.headers.get("authorization", "")
     if presented:
-        scheme, _, secret = presented.partition(" ")
-        if scheme.lower() != "bearer" or not secret:
-            return None
-        async with in_transaction(sessions) as session:
-            return await partners.authenticate(session, secret)
+        return await _holder_of(connection, presented, failed_keys)
     kept = connection.scope.get("session")
     if not isinstance(kept, dict) or "user_id" not in kept:
         return None
@@ -65,6 +69,21 @@ async def _find_viewer(connection: AnyConnection) -> Viewer | None:
         refuse_cross_origin(connection)
     async with in_transaction(sessions) as session:
         return await parties.viewer_for(session, UUID(kept["user_id"]), UUID(kept["party_id"]))
+
+
+async def _holder_of(connection: AnyConnection, presented: str, failed_keys: FailedKeys) -> Viewer | None:
+    scheme, _, secret = presented.partition(" ")
+    if scheme.lower() != "bearer" or not secret:
+        return None
+    address, key_digest = address_of(connection), digest_of(secret)
+    failed_keys.check(address, key_digest, at=wall_now())
+    async with in_transaction(connection.app.state.sessions) as session:
+        viewer = await partners.authenticate(session, secret)
+    if viewer is None:
+        failed_keys.count_failure(address, key_digest, at=wall_now())
+    else:
+        failed_keys.count_success(key_digest)
+    return viewer
 
 
 def refuse_cross_origin(connection: AnyConnection) -> None:
@@ -88,4 +107,11 @@ def account_key(request: Request[object, object, State]) -> str:
     viewer = request.scope.get("user")
     if isinstance(viewer, Viewer):
         return f"account:{viewer.principal_id}"
-    return f"address:{request.client.host if request.client else 'unknown'}"
+    return f"address:{address_of(request)}"
+
+
+def address_of(connection: AnyConnection) -> str:
+    """Return the client's address, as `client_of` tells clients apart."""
+    peer = connection.client.host if connection.client else None
+    trusted = connection.app.state.settings.trusted_proxies
+    return client_of(peer, connection.headers.getall("x-forwarded-for", []) if trusted else (), trusted)

@@ -6,10 +6,12 @@ import os
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 from xinyidai.foundation.clock import BusinessClock, clock_of
@@ -51,6 +53,19 @@ class Settings(BaseSettings):
     argon2_time_cost: int = Field(default=3, ge=1, description="password hashing passes; tests use 1")
     argon2_memory_kib: int = Field(default=65_536, ge=8, description="password hashing memory; tests use 8")
     requests_per_minute: int = Field(default=600, ge=1, description="allowance per account")
+    failed_keys_per_minute: int = Field(
+        default=30, ge=1, description="invalid API keys per address and web process that are looked up"
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        default=(),
+        description="addresses or networks, by commas, whose X-Forwarded-For names the client; any other is ignored",
+    )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _by_commas(cls, told: object) -> object:
+        """Split a list written as one text; a network with bits beyond its prefix is refused, not guessed at."""
+        return [one for one in told.replace(",", " ").split() if one] if isinstance(told, str) else told
 
     def dsn(self, role: DatabaseRole) -> URL:
         """Return the asyncpg URL of a role: its own setting, or DATABASE_URL with the role's local password.

@@ -93,8 +93,8 @@ def reasons_of(decision: Decision) -> list[dict[str, Json]]:
     return [
         {
             "code": failure.code,
-            "zh": failure.sentence("zh"),
-            "en": failure.sentence("en"),
+            "zh": chinese,
+            "en": english,
             "product_id": verdict.product.product_id,
             "product_code": verdict.product.code,
             "field": failure.field,
@@ -104,6 +104,7 @@ def reasons_of(decision: Decision) -> list[dict[str, Json]]:
         }
         for verdict in decision.refused
         for failure in verdict.failures
+        for chinese, english in (failure.sentences(),)
     ]
 
 
