@@ -134,8 +134,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             peer="naive loop",
             peer_value=rate["naive loop"],
             limit=limit,
+            goal=goal,
         )
-        for name in ("all reasons", "whole decision")
+        for name, goal in (("all reasons", 1.0), ("whole decision", None))
     ]
     return finish(rows, args)
 

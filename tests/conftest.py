@@ -12,6 +12,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy.ext.asyncio import AsyncSession
 
 os.environ.setdefault("SECRET_KEY", "a key for tests only, never for a deployment")
@@ -28,6 +30,10 @@ TEMPLATE = "xinyidai_template"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own name in it, closed to others by pytest
 MEMORY_NEEDED_BYTES = 3 << 30
 _numbers = count(1)
+
+# A property holds however long the machine takes over it: a slow one failed by the clock is no finding.
+hypothesis_settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("ours")
 
 
 @pytest.hookimpl(tryfirst=True)

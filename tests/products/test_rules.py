@@ -133,6 +133,25 @@ def test_what_is_not_known_fulfils_no_condition_and_says_so(operator: Operator) 
     assert failed == ((clause, None),) * 2
 
 
+@pytest.mark.parametrize("operator", list(Operator))
+@pytest.mark.parametrize("fact", [1, 2, "a", "b", "", None])
+def test_a_value_of_two_types_is_met_by_nothing(operator: Operator, fact: Fact) -> None:
+    assert not is_met(Clause("staff", operator, (1, "a"), "mixed"), fact)
+
+
+@pytest.mark.parametrize("operator", [Operator.LT, Operator.LTE, Operator.GT, Operator.GTE])
+@pytest.mark.parametrize("value", ["a", (1,), ("a", "b"), ()])
+def test_what_has_no_order_is_met_by_nothing(operator: Operator, value: str | tuple[int | str, ...]) -> None:
+    assert not any(is_met(Clause("staff", operator, value, "unordered"), fact) for fact in (0, 1, 2, "", "a", "z"))
+
+
+def test_the_same_words_are_one_condition_and_texts_are_not_numbers() -> None:
+    number, word = Clause("staff", Operator.EQ, 1, "one"), Clause("staff", Operator.EQ, "1", "one")
+
+    assert clause_of(clause_json(number)) is clause_of(clause_json(number))
+    assert clause_of(clause_json(word)) == word
+
+
 def test_an_indicator_is_found_by_its_bare_code_however_it_was_written() -> None:
     written = Clause("indicator:sales_12m_fen", Operator.GTE, 10, "sales_too_low")
 

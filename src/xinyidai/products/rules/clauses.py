@@ -105,9 +105,10 @@ def _made_ready(clause: Clause) -> Ready:
     # Values of two types leave no type that a fact could have: such a condition is met by nothing.
     kinds = tuple(kind for kind in (int, str) if all(isinstance(one, kind) for one in values))
     if clause.operator in ORDER:
-        return Ready(
-            field, (int,) if isinstance(clause.value, int) else (), partial(ORDER[clause.operator], clause.value)
-        )
+        bound = clause.value
+        if isinstance(bound, int):
+            return Ready(field, (int,), partial(ORDER[clause.operator], bound))
+        return Ready(field, (), bool)
     among = frozenset(values)
     if clause.operator in (Operator.EQ, Operator.IN):
         return Ready(field, kinds, among.__contains__)
