@@ -107,7 +107,7 @@ def account_key(request: Request[object, object, State]) -> str:
     viewer = request.scope.get("user")
     if isinstance(viewer, Viewer):
         return f"account:{viewer.principal_id}"
-    return f"address:{address_of(request)}"
+    return f"address:{address_of(request)}"  # type: ignore[arg-type]
 
 
 def address_of(connection: AnyConnection) -> str:
