@@ -42,8 +42,8 @@ async def test_a_committed_event_reaches_its_consumer_once(database: Database, n
     async with in_transaction(database.app) as session:
         await outbox.announce(session, KettleBoiled("blue"), occurred_at=noon)
 
-    first = await outbox.drain(database.worker)
-    second = await outbox.drain(database.worker)
+    first = await outbox.drain(database.worker, now=noon)
+    second = await outbox.drain(database.worker, now=noon)
 
     assert (first, second, poured) == (1, 0, ["blue"])
 
@@ -64,7 +64,7 @@ async def test_a_failing_consumer_is_counted_and_tried_again_later(database: Dat
     async with in_transaction(database.app) as session:
         await outbox.announce(session, KettleBoiled("broken"), occurred_at=noon)
 
-    done = await outbox.drain(database.worker)
+    done = await outbox.drain(database.worker, now=noon)
 
     async with in_transaction(database.worker) as session:
         row = (await session.execute(text("SELECT attempts, state, last_error FROM foundation.outbox_delivery"))).one()

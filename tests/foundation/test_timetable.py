@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.foundation import timetable
 from xinyidai.foundation.database import in_transaction
-from xinyidai.foundation.timetable import Rhythm, every, period_of, tick
+from xinyidai.foundation.timetable import MAX_ATTEMPTS, Rhythm, every, period_of, retry_after, tick
 
 ran: list[datetime] = []
 
@@ -48,15 +48,40 @@ async def test_two_beats_at_once_run_a_period_once(database: Database, noon: dat
     assert ran == [noon]
 
 
-async def test_a_failing_job_is_tried_five_times_and_then_left(database: Database, noon: datetime) -> None:
+async def test_a_failing_job_rests_before_it_is_tried_again(database: Database, noon: datetime) -> None:
     every(Rhythm.MONTH, name="tests.fail")(fail)
 
-    for _ in range(7):
+    for _ in range(3):
         await tick(database.worker, now=noon)
 
+    assert await job_row(database) == (1, None, "RuntimeError")
+
+
+async def test_a_failing_job_is_left_to_a_person_after_its_last_attempt(database: Database, noon: datetime) -> None:
+    every(Rhythm.MONTH, name="tests.fail")(fail)
+
+    for _ in range(MAX_ATTEMPTS + 2):
+        await tick(database.worker, now=noon)
+        await let_it_rest(database)
+
+    assert await job_row(database) == (MAX_ATTEMPTS, None, "RuntimeError")
+
+
+def test_rests_double_up_to_the_lease() -> None:
+    rests = [retry_after(attempts).total_seconds() for attempts in (1, 2, 3, 6, 7, 11)]
+
+    assert rests == [15, 30, 60, 480, 600, 600]
+
+
+async def job_row(database: Database) -> tuple[object, ...]:
     async with in_transaction(database.worker) as session:
         row = (await session.execute(text("SELECT attempts, done_at, last_error FROM foundation.job_due"))).one()
-    assert tuple(row) == (5, None, "RuntimeError")
+    return tuple(row)
+
+
+async def let_it_rest(database: Database) -> None:
+    async with in_transaction(database.worker) as session:
+        await session.execute(text("UPDATE foundation.job_due SET leased_until = leased_until - interval '1 hour'"))
 
 
 def test_periods_are_named_in_shanghai(noon: datetime) -> None:

@@ -59,9 +59,14 @@ async def test_the_story_ends_with_equal_books_and_names_every_altered_row(
     assert figures["invoices"] == figures["received"]
     assert len(told.lent.loans) > 0
     assert figures["disbursed_fen"] == figures["allocated_fen"] == figures["regulator_disbursed_fen"]
+    assert figures["defaults"] == 1
     assert figures["ledger_imbalance_fen"] == 0
     assert figures["reconciliation_differences"] == []
     assert 0 < told.failed.returned_fen < told.failed.paid_fen < told.failed.claimed_fen
+    assert [loan["firm"] for loan in figures["loans"]] == [firm.label for firm in told.script.applicants]
+    assert {(one["firm"], one["fold"] in range(5)) for one in figures["cv"]} == {
+        (firm, True) for firm in told.script.outcomes
+    }
     assert told.planned.plan.expected_profit_fen * 100 >= told.planned.plan.upper_bound_fen * 99
     assert (told.ending.replay.different, figures["altered"]) == (0, 0)
     assert "¥" in as_table(told)

@@ -48,7 +48,7 @@ FLOORS = [
 
 def owed_for(kind: RepaymentKind, principal: int, rate: int, term: int, disbursed_on: date) -> list[Owed]:
     planned = schedule(kind, Fen(principal), rate, term, disbursed_on=disbursed_on)
-    return [Owed(one.number, one.due_on, one.principal_fen, one.interest_fen) for one in planned]
+    return [Owed(one.number, one.due_on, one.principal_fen, one.interest_fen, Fen(0)) for one in planned]
 
 
 def left_of(owed: list[Owed], repayment: Repayment) -> list[Owed]:
@@ -60,6 +60,7 @@ def left_of(owed: list[Owed], repayment: Repayment) -> list[Owed]:
             one.due_on,
             Fen(one.principal_fen - taken.get(one.number, nothing).principal_fen),
             Fen(0) if repayment.is_closing else Fen(one.interest_fen - taken.get(one.number, nothing).interest_fen),
+            Fen(one.interest_paid_fen + taken.get(one.number, nothing).interest_fen),
         )
         for one in owed
     ]
@@ -167,10 +168,10 @@ def test_a_payment_goes_to_what_is_due_interest_first_then_to_the_next_instalmen
     amount: int, parts: list[tuple[int, int, int]]
 ) -> None:
     owed = [
-        Owed(1, date(2025, 2, 1), Fen(100), Fen(10)),
-        Owed(2, date(2025, 3, 1), Fen(100), Fen(9)),
-        Owed(3, date(2025, 4, 1), Fen(100), Fen(8)),
-        Owed(4, date(2025, 5, 1), Fen(100), Fen(7)),
+        Owed(1, date(2025, 2, 1), Fen(100), Fen(10), Fen(0)),
+        Owed(2, date(2025, 3, 1), Fen(100), Fen(9), Fen(0)),
+        Owed(3, date(2025, 4, 1), Fen(100), Fen(8), Fen(0)),
+        Owed(4, date(2025, 5, 1), Fen(100), Fen(7), Fen(0)),
     ]
     on = date(2025, 3, 2)
     dues = dues_on(owed, 1_200, period_began_on=date(2025, 3, 1), on=on)
@@ -200,8 +201,26 @@ def test_closing_early_costs_interest_for_the_days_only() -> None:
     assert repayment.waived_interest_fen == 12 * 30_000 - 10_000
 
 
+@given(principals, rates, st.integers(0, 30), st.data())
+def test_interest_paid_ahead_is_not_asked_again_when_the_loan_is_closed(
+    principal: int, rate: int, days: int, data: st.DataObject
+) -> None:
+    began, on = date(2025, 1, 1), date(2025, 1, 1) + timedelta(days=days)
+    owed = owed_for(RepaymentKind.INTEREST_FIRST, principal, rate, 12, began)
+    untouched = dues_on(owed, rate, period_began_on=began, on=on)
+    ahead = Fen(data.draw(st.integers(0, owed[0].interest_fen)))
+
+    poured = left_of(owed, allocate(owed, ahead, untouched, on=on)) if ahead else owed
+    payoff_fen = dues_on(poured, rate, period_began_on=began, on=on).payoff_fen
+
+    assert payoff_fen + ahead == max(untouched.payoff_fen, principal + ahead)
+
+
 def test_a_loan_is_not_late_on_the_due_date_and_one_day_late_after_it() -> None:
-    owed = [Owed(1, date(2025, 2, 28), Fen(100), Fen(1)), Owed(2, date(2025, 3, 31), Fen(100), Fen(1))]
+    owed = [
+        Owed(1, date(2025, 2, 28), Fen(100), Fen(1), Fen(0)),
+        Owed(2, date(2025, 3, 31), Fen(100), Fen(1), Fen(0)),
+    ]
 
     late = [days_past_due(owed, on=date(2025, 2, 27) + timedelta(days=days)) for days in range(4)]
 

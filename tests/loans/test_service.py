@@ -289,6 +289,41 @@ async def test_a_default_is_told_to_the_score_once(session: AsyncSession, noon: 
     assert (await queries.loan(session, lent.id)).defaulted_on == due_on + timedelta(days=91)
 
 
+async def test_a_compensated_loan_goes_on_being_counted(session: AsyncSession, noon: datetime) -> None:
+    lent = await a_loan(session, now=noon)
+    due_on = add_months(business_date(noon), 1)
+    await service.mark_compensated(session, lent.id, now=noon_of(due_on + timedelta(days=91)))
+
+    await service.count_days_past_due(session, now=noon_of(due_on + timedelta(days=280)))
+
+    loan = await queries.loan(session, lent.id)
+    assert (loan.state, loan.days_past_due, loan.risk_class) == (LoanState.COMPENSATED, 280, RiskClass.DOUBTFUL)
+
+
+async def test_a_claim_is_paid_though_last_nights_count_is_missing(session: AsyncSession, noon: datetime) -> None:
+    lent = await a_loan(session, now=noon)
+    due_on = add_months(business_date(noon), 1)
+
+    loan = await service.mark_compensated(session, lent.id, now=noon_of(due_on + timedelta(days=91)))
+
+    assert (loan.state, loan.days_past_due, loan.defaulted_on) == (
+        LoanState.COMPENSATED,
+        91,
+        due_on + timedelta(days=91),
+    )
+
+
+async def test_interest_paid_ahead_lowers_what_closes_the_loan(session: AsyncSession, noon: datetime) -> None:
+    lent = await a_loan(session, amount_fen=12_000_000, rate_bp=1_200, now=noon)
+    maker, later = lent.line.lender.maker, noon + timedelta(days=15)
+    before = await queries.dues(session, lent.id, on=business_date(later))
+
+    await service.repay(session, maker, lent.id, amount_fen=60_000, paid_on=business_date(later), now=later)
+
+    after = await queries.dues(session, lent.id, on=business_date(later))
+    assert (before.payoff_fen, after.payoff_fen) == (12_060_000, 12_000_000)
+
+
 async def test_paying_the_arrears_makes_a_loan_performing_again(session: AsyncSession, noon: datetime) -> None:
     lent = await a_loan(session, now=noon)
     late = noon_of(add_months(business_date(noon), 1) + timedelta(days=5))

@@ -28,7 +28,7 @@ async def test_a_submitted_demand_is_matched_and_a_no_brings_the_next_lender(
         banks = [await a_bank(session, now=noon) for _ in range(6)]
         firm, demand = await an_asking_firm(session, *banks, now=noon)
 
-    await outbox.drain(database.worker)
+    await outbox.drain(database.worker, now=noon)
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
         first = (await queries.dispatches_for(session, demand.id))[0]
@@ -36,7 +36,7 @@ async def test_a_submitted_demand_is_matched_and_a_no_brings_the_next_lender(
     async with in_transaction(database.app) as session:
         await act_as(session, refuser.desk.maker, now=noon)
         await service.decline(session, refuser.desk.maker, first.id, reason=DeclineReason.POLICY_REGION, now=noon)
-    await outbox.drain(database.worker)
+    await outbox.drain(database.worker, now=noon)
 
     async with in_transaction(database.app) as session:
         await act_as(session, firm, now=noon)
@@ -52,7 +52,7 @@ async def test_a_demand_withdrawn_before_its_matching_is_matched_to_nobody(datab
         firm, demand = await an_asking_firm(session, bank, now=noon)
         await demand_service.withdraw(session, firm, demand.id, now=noon)
 
-    await outbox.drain(database.worker)
+    await outbox.drain(database.worker, now=noon)
 
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
@@ -71,7 +71,7 @@ async def test_a_consent_taken_back_ends_dispatch_and_offer(database: Database, 
         given = await consent_reads.consents_of(session, firm, now=noon)
         await consents.revoke(session, firm, given.rows[0].id, now=noon)
 
-    await outbox.drain(database.worker)
+    await outbox.drain(database.worker, now=noon)
 
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
@@ -96,7 +96,7 @@ async def test_time_ends_silences_offers_and_acceptances(database: Database, noo
     async with in_transaction(database.worker) as session:
         for job in (tasks.time_out, tasks.expire_offers, tasks.lapse_acceptances):
             await job(session, after)
-    await outbox.drain(database.worker)
+    await outbox.drain(database.worker, now=noon)
 
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=after)
@@ -130,3 +130,16 @@ async def test_an_altered_shelf_and_an_altered_demand_are_named_by_the_replay(
 
     assert [(report.same, report.different) for report in reports] == [(0, 1), (0, 1), (1, 0)]
     assert [[one.leg.value for one in report.differences] for report in reports] == [["outcome"], ["facts"], []]
+
+
+async def test_a_demand_delivered_after_the_consent_ended_reaches_nobody(database: Database, noon: datetime) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank = await a_bank(session, now=noon)
+        _firm, demand = await an_asking_firm(session, bank, now=noon)
+
+    await outbox.drain(database.worker, now=noon + timedelta(days=400))
+
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        assert await queries.dispatches_for(session, demand.id) == []

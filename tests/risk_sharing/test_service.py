@@ -335,7 +335,7 @@ async def test_the_cover_follows_the_loan_through_the_outbox(database: Database,
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
         lent = await a_loan(session, term_months=1, now=noon)
-    await drain(database.worker)
+    await drain(database.worker, now=noon)
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
         made = await queries.cover_of_loan(session, lent.id)
@@ -348,7 +348,7 @@ async def test_the_cover_follows_the_loan_through_the_outbox(database: Database,
             paid_on=business_date(noon),
             now=noon,
         )
-    await drain(database.worker)
+    await drain(database.worker, now=noon)
 
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
@@ -373,7 +373,7 @@ async def test_a_claim_on_a_loan_that_the_borrower_repays_lapses(database: Datab
             paid_on=business_date(later),
             now=later,
         )
-    await drain(database.worker)
+    await drain(database.worker, now=noon)
 
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)

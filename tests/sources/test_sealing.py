@@ -220,10 +220,10 @@ async def test_a_delivery_tampered_with_before_it_was_sealed_is_never_sealed_but
     assert [(found.ref, found.finding.value) for found in state.found] == [(f"delivery:{number}", finding)]
 
 
-async def test_a_delivery_wakes_its_own_sealing(sealed: Sealed) -> None:
+async def test_a_delivery_wakes_its_own_sealing(sealed: Sealed, noon: datetime) -> None:
     await sealed.deliver(rows_of(sealed.code, 2, first=100))
 
-    done = await outbox.drain(sealed.database.worker)
+    done = await outbox.drain(sealed.database.worker, now=noon)
     state = await sealed.verify()
 
     assert done >= 1

@@ -18,6 +18,7 @@ from xinyidai.cli.surroundings import Connected, home
 from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.heartbeats import Heartbeat, heartbeats
+from xinyidai.foundation.timetable import MAX_ATTEMPTS
 
 ENOUGH_DISK_BYTES = 2 << 30
 LONGEST_WAIT_SECONDS = 300
@@ -122,10 +123,10 @@ async def _outbox(sessions: Sessions) -> Check:
 
 
 async def _jobs(sessions: Sessions) -> Check:
-    question = text("SELECT count(*) FROM foundation.job_due WHERE done_at IS NULL AND attempts >= 5")
+    question = text("SELECT count(*) FROM foundation.job_due WHERE done_at IS NULL AND attempts >= :most")
     try:
         async with in_transaction(sessions) as session:
-            failed = (await session.execute(question)).scalar_one()
+            failed = (await session.execute(question, {"most": MAX_ATTEMPTS})).scalar_one()
     except (SQLAlchemyError, OSError) as error:
         return Check("timetable", False, type(error).__name__)
     return Check("timetable", failed == 0, f"{failed} job periods gave up")

@@ -91,12 +91,17 @@ class Event(Protocol):
 
 @dataclass(frozen=True)
 class Envelope:
-    """What a consumer gets: the event's id for idempotency, its name and fields, and its business time."""
+    """What a consumer gets: the event's id for idempotency, its name and fields, and two business times.
+
+    A delivery may come late, after a crash or behind a queue. What a consumer decides, it decides at `delivered_at`: a
+    consent that ended meanwhile counts as ended. `occurred_at` only tells when the event became true.
+    """
 
     event_id: UUID
     name: str
     body: dict[str, str]
     occurred_at: datetime
+    delivered_at: datetime
 
     def id_of(self, field: str) -> UUID:
         """Return a field of the event as an id."""
@@ -168,8 +173,8 @@ def _send_all(delivery_ids: list[UUID]) -> None:
                 log.warning("outbox_send_failed", delivery_id=str(delivery_id), error=type(error).__name__)
 
 
-async def deliver(sessions: Sessions, delivery_id: UUID) -> bool:
-    """Run one delivery in one transaction; True when it was done now.
+async def deliver(sessions: Sessions, delivery_id: UUID, *, now: datetime) -> bool:
+    """Run one delivery in one transaction, at the business time `now`; True when it was done now.
 
     A delivery that is done, parked or being worked on by another worker is left alone. A failure is counted in a
     transaction of its own and tried again later, MAX_ATTEMPTS times; then the delivery is parked for an operator.
@@ -181,7 +186,7 @@ async def deliver(sessions: Sessions, delivery_id: UUID) -> bool:
                 return False
             row = await session.get_one(OutboxEvent, delivery.event_id)
             consumer = _consumers[delivery.consumer]
-            await consumer.consume(session, Envelope(row.id, row.name, row.body, row.occurred_at))
+            await consumer.consume(session, Envelope(row.id, row.name, row.body, row.occurred_at, now))
             delivery.state = DeliveryState.DONE
             delivery.attempts += 1
             delivery.done_at = wall_now()
@@ -215,15 +220,15 @@ async def waiting(sessions: Sessions, *, older_than: timedelta = timedelta(0), l
         return list(found.scalars())
 
 
-async def drain(sessions: Sessions, *, max_rounds: int = 1000) -> int:
-    """Deliver everything that is due, here and now, until nothing is left; return how many were done."""
+async def drain(sessions: Sessions, *, now: datetime, max_rounds: int = 1000) -> int:
+    """Deliver everything that is due, here and at the business time `now`, until nothing is left; return how many."""
     done = 0
     for _round in range(max_rounds):
         due = await waiting(sessions)
         if not due:
             return done
         for delivery_id in due:
-            done += await deliver(sessions, delivery_id)
+            done += await deliver(sessions, delivery_id, now=now)
     raise RuntimeError(f"the outbox still grows after {max_rounds} rounds")
 
 

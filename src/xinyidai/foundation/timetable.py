@@ -21,7 +21,9 @@ from xinyidai.foundation.database import Sessions, in_transaction, type_of_momen
 log = structlog.get_logger()
 
 LEASE = timedelta(minutes=10)
-MAX_ATTEMPTS = 5
+FIRST_RETRY = timedelta(seconds=15)
+MAX_ATTEMPTS = 12
+"""With rests that double from FIRST_RETRY up to LEASE: more than an hour of trouble before a person is needed."""
 
 
 class Rhythm(StrEnum):
@@ -90,6 +92,11 @@ def period_of(rhythm: Rhythm, moment: datetime) -> str:
     return moment.astimezone(SHANGHAI).strftime(_PERIOD_FORMAT[rhythm])
 
 
+def retry_after(attempts: int) -> timedelta:
+    """Return how long a job rests after its `attempts`-th failure: a database that restarts needs more than seconds."""
+    return min(FIRST_RETRY * int(2 ** (attempts - 1)), LEASE)
+
+
 async def tick(sessions: Sessions, *, now: datetime) -> int:
     """Write the periods that have begun by `now` and run what is due; return how many jobs ran."""
     async with in_transaction(sessions) as session:
@@ -110,7 +117,7 @@ async def _run_due(sessions: Sessions, job: Job) -> int:
         "UPDATE foundation.job_due SET leased_until = :until, attempts = attempts + 1 WHERE (job, period) IN ("
         " SELECT job, period FROM foundation.job_due WHERE job = :job AND done_at IS NULL AND attempts < :attempts"
         "  AND (leased_until IS NULL OR leased_until < :wall) ORDER BY business_at LIMIT 1 FOR UPDATE SKIP LOCKED)"
-        " RETURNING period, business_at"
+        " RETURNING period, business_at, attempts"
     )
     wall = wall_now()
     async with in_transaction(sessions) as session:
@@ -133,10 +140,15 @@ async def _run_due(sessions: Sessions, job: Job) -> int:
         async with in_transaction(sessions) as session:
             await session.execute(
                 text(
-                    "UPDATE foundation.job_due SET leased_until = NULL, last_error = :error"
+                    "UPDATE foundation.job_due SET leased_until = :until, last_error = :error"
                     " WHERE job = :job AND period = :period"
                 ),
-                {"error": type(error).__name__, "job": job.name, "period": leased.period},
+                {
+                    "until": wall_now() + retry_after(leased.attempts),
+                    "error": type(error).__name__,
+                    "job": job.name,
+                    "period": leased.period,
+                },
             )
         return 0
     return 1

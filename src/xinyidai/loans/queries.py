@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -100,6 +100,7 @@ class InstalmentView:
             self.due_on,
             Fen(self.principal_fen - self.principal_paid_fen),
             Fen(self.interest_fen - self.interest_paid_fen - self.interest_waived_fen),
+            self.interest_paid_fen,
         )
 
 
@@ -252,6 +253,12 @@ async def dues(session: AsyncSession, loan_id: UUID, *, on: date) -> Dues:
     """
     found = await loan(session, loan_id)
     return dues_of(found, await instalments(session, loan_id), on=on)
+
+
+async def count_defaulted(session: AsyncSession) -> int:
+    """Return how many loans ever defaulted, of those the session's scope can see."""
+    statement = select(func.count()).where(col(Loan.defaulted_on).is_not(None))
+    return (await session.execute(statement)).scalar_one()
 
 
 async def days_late(session: AsyncSession, loan_id: UUID, *, on: date) -> int:

@@ -14,14 +14,14 @@ from xinyidai.matching.events import AcceptanceLapsed, OfferAccepted
 @consumes(OfferAccepted, name="loans.open_line")
 async def open_line(session: AsyncSession, envelope: Envelope) -> None:
     """Write down the credit line of an accepted offer."""
-    await act_as_platform(session, now=envelope.occurred_at)
+    await act_as_platform(session, now=envelope.delivered_at)
     await service.open_line(session, envelope.id_of("offer_id"))
 
 
 @consumes(AcceptanceLapsed, name="loans.lapse_line")
 async def lapse_line(session: AsyncSession, envelope: Envelope) -> None:
     """Close the credit line of an acceptance that lapsed."""
-    await act_as_platform(session, now=envelope.occurred_at)
+    await act_as_platform(session, now=envelope.delivered_at)
     await service.lapse_line(session, envelope.id_of("offer_id"))
 
 

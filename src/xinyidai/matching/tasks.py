@@ -20,24 +20,24 @@ from xinyidai.matching.rules.states import DispatchPath
 @consumes(DemandSubmitted, name="matching.match")
 async def match_submitted(session: AsyncSession, envelope: Envelope) -> None:
     """Match a demand once; a repeated delivery, or one withdrawn meanwhile, finds nothing to do."""
-    await act_as_platform(session, now=envelope.occurred_at)
+    await act_as_platform(session, now=envelope.delivered_at)
     demand = await demands.lock(session, envelope.id_of("demand_id"))
     if demand.state is DemandState.SUBMITTED:
-        await service.match(session, demand.id, now=envelope.occurred_at)
+        await service.match(session, demand.id, now=envelope.delivered_at)
 
 
 @consumes(DemandWithdrawn, name="matching.end_withdrawn")
 async def end_withdrawn(session: AsyncSession, envelope: Envelope) -> None:
     """End dispatches and offers of a withdrawn demand."""
-    await act_as_platform(session, now=envelope.occurred_at)
-    await service.end_for_demand(session, envelope.id_of("demand_id"), now=envelope.occurred_at)
+    await act_as_platform(session, now=envelope.delivered_at)
+    await service.end_for_demand(session, envelope.id_of("demand_id"), now=envelope.delivered_at)
 
 
 @consumes(DemandExpired, name="matching.end_expired")
 async def end_expired(session: AsyncSession, envelope: Envelope) -> None:
     """End dispatches and offers of an expired demand."""
-    await act_as_platform(session, now=envelope.occurred_at)
-    await service.end_for_demand(session, envelope.id_of("demand_id"), now=envelope.occurred_at)
+    await act_as_platform(session, now=envelope.delivered_at)
+    await service.end_for_demand(session, envelope.id_of("demand_id"), now=envelope.delivered_at)
 
 
 @consumes(DispatchDeclined, name="matching.replace_declined")
@@ -55,9 +55,9 @@ async def replace_timed_out(session: AsyncSession, envelope: Envelope) -> None:
 @consumes(ConsentRevoked, name="matching.end_without_consent")
 async def end_without_consent(session: AsyncSession, envelope: Envelope) -> None:
     """End dispatches to lenders that the firm's consent no longer covers."""
-    await act_as_platform(session, now=envelope.occurred_at)
+    await act_as_platform(session, now=envelope.delivered_at)
     if envelope.body["purpose"] == Purpose.PRE_LOAN:
-        await service.end_without_consent(session, envelope.id_of("subject_id"), now=envelope.occurred_at)
+        await service.end_without_consent(session, envelope.id_of("subject_id"), now=envelope.delivered_at)
 
 
 @every(Rhythm.HOUR, name="matching.time_out")
@@ -82,5 +82,5 @@ async def lapse_acceptances(session: AsyncSession, now: datetime) -> None:
 
 
 async def _replace(session: AsyncSession, envelope: Envelope, path: DispatchPath) -> None:
-    await act_as_platform(session, now=envelope.occurred_at)
-    await service.replace_dispatch(session, envelope.id_of("dispatch_id"), path=path, now=envelope.occurred_at)
+    await act_as_platform(session, now=envelope.delivered_at)
+    await service.replace_dispatch(session, envelope.id_of("dispatch_id"), path=path, now=envelope.delivered_at)

@@ -14,8 +14,8 @@ from xinyidai.sources.events import DeliveryLoaded
 @consumes(DeliveryLoaded, name="sources.seal_delivery")
 async def seal_delivery(session: AsyncSession, envelope: Envelope) -> None:
     """Seal what was just loaded; sealing twice finds nothing left to do."""
-    await act_as_platform(session, now=envelope.occurred_at)
-    await service.seal_facts(session, now=envelope.occurred_at)
+    await act_as_platform(session, now=envelope.delivered_at)
+    await service.seal_facts(session, now=envelope.delivered_at)
 
 
 @every(Rhythm.HOUR, name="sources.seal_facts")

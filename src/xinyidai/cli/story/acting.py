@@ -40,7 +40,7 @@ class Stage:
 
     async def settle(self) -> int:
         """Deliver every event that waits; return how many."""
-        return await outbox.drain(self.connected.worker)
+        return await outbox.drain(self.connected.worker, now=self.now)
 
     def tell(self, sentence: str) -> None:
         """Print one line of progress with the seconds so far."""

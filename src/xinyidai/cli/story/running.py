@@ -113,6 +113,7 @@ def as_json(told: Told) -> dict[str, object]:
         "accepted": len(told.lent.loans),
         "disbursed_fen": ending.disbursed_fen,
         "made_to_default": told.failed.label,
+        "defaults": ending.defaults,
         "claims_paid_fen": told.failed.paid_fen,
         "recovered_fen": told.failed.returned_fen,
         "fund_balance_fen": ending.fund_balance_fen,

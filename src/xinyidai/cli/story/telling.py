@@ -15,6 +15,7 @@ from xinyidai.decisions.replay import replay_all
 from xinyidai.decisions.rules import ReplayReport
 from xinyidai.foundation.clock import business_date
 from xinyidai.ledger import queries as ledger
+from xinyidai.loans import queries as loan_queries
 from xinyidai.reporting import queries as reporting
 from xinyidai.reporting.rules import Dimension
 
@@ -30,6 +31,7 @@ class Ending:
     regulator_disbursed_fen: int
     fund_balance_fen: int
     ledger_imbalance_fen: int
+    defaults: int
     differences: tuple[str, ...]
     replay: ReplayReport
     verified: Verified
@@ -51,6 +53,7 @@ async def end(stage: Stage, cast: Cast) -> Ending:
         fund_balance = await agreement_queries.cash_fen(session, cast.fund.party_id)
         imbalance = await ledger.imbalance_fen(session)
         reconciled = await reporting.reconcile(session)
+        defaults = await loan_queries.count_defaulted(session)
     async with stage.acting(cast.regulator.maker) as session:
         day = business_date(stage.now)
         seen = await reporting.lending(
@@ -65,6 +68,7 @@ async def end(stage: Stage, cast: Cast) -> Ending:
         regulator_disbursed_fen=sum(row.disbursed_fen for row in seen),
         fund_balance_fen=fund_balance,
         ledger_imbalance_fen=imbalance,
+        defaults=defaults,
         differences=tuple(str(one) for one in reconciled.differences),
         replay=replayed,
         verified=verified,

@@ -40,6 +40,8 @@ LOAN_STEPS: dict[LoanState, frozenset[LoanState]] = {
     LoanState.CLOSED: frozenset(),
 }
 TAKES_PAYMENTS = frozenset({LoanState.PERFORMING, LoanState.OVERDUE})
+IS_COUNTED = TAKES_PAYMENTS | {LoanState.COMPENSATED}
+"""A claim paid by others does not make the debtor less late: days and class go on, only the state stays."""
 
 
 class RiskClass(StrEnum):

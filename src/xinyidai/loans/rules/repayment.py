@@ -4,7 +4,8 @@ Waterfall: what is due comes first, its interest before its principal, each olde
 and the principal of the instalment that falls due next. So a part payment leaves no interest due behind principal, and
 who pays exactly what is due is no longer late: interest that is not due yet never takes the place of principal that is.
 Closing early costs what is due, the rest of the principal, and interest on it for the days since the period began,
-actual days over 360 (the banks' day rule) and never more than the period's interest in the schedule.
+actual days over 360 (the banks' day rule), less what was paid of that interest before and never more than the period's
+interest in the schedule. Interest paid ahead of its days is not returned.
 """
 
 from collections.abc import Sequence
@@ -47,12 +48,13 @@ class PaymentDateRefused(Refusal):
 
 @dataclass(frozen=True)
 class Owed:
-    """What is still unpaid of one instalment."""
+    """What is still unpaid of one instalment, and what was paid of its interest."""
 
     number: int
     due_on: date
     principal_fen: Fen
     interest_fen: Fen
+    interest_paid_fen: Fen
 
     @property
     def is_open(self) -> bool:
@@ -131,10 +133,11 @@ def days_past_due(owed: Sequence[Owed], *, on: date) -> int:
 
 
 def _accrued(running: Sequence[Owed], principal: Fen, rate_bp: int, *, days: int) -> Fen:
-    """Return interest since the period began, at most what the running period's schedule still asks."""
+    """Return unpaid interest since the period began, at most what the running period's schedule still asks."""
     if not running:
         return Fen(0)
-    return min(fraction_half_up(principal, rate_bp * days, DAILY), running[0].interest_fen)
+    earned = fraction_half_up(principal, rate_bp * days, DAILY)
+    return min(Fen(max(earned - running[0].interest_paid_fen, 0)), running[0].interest_fen)
 
 
 def _close(owed: Sequence[Owed], dues: Dues, *, on: date) -> Repayment:

@@ -16,6 +16,7 @@ from xinyidai.loans.events import LoanDefaulted, LoanOverdue
 from xinyidai.loans.models import Instalment, Loan
 from xinyidai.loans.rules.life import (
     DEFAULT_AFTER_DAYS,
+    IS_COUNTED,
     TAKES_PAYMENTS,
     ClassFloor,
     LoanState,
@@ -56,7 +57,7 @@ async def count_one(
     """Count one locked loan today; say whether anything changed. Announces what is new."""
     today = business_date(now)
     days = days_past_due(owed, on=today)
-    wanted = LoanState.OVERDUE if days else LoanState.PERFORMING
+    wanted = state_of(LoanState(row.state), days)
     has_changed = days != row.days_past_due or wanted != row.state
     ids = (str(row.id), str(row.firm_id), str(row.lender_id))
     if wanted != row.state:
@@ -74,6 +75,13 @@ async def count_one(
     session.add(row)
     await session.flush()
     return has_changed
+
+
+def state_of(state: LoanState, days: int) -> LoanState:
+    """Return the state that days past due ask for: a compensated loan stays compensated."""
+    if state not in TAKES_PAYMENTS:
+        return state
+    return LoanState.OVERDUE if days else LoanState.PERFORMING
 
 
 async def record_good_end(session: AsyncSession, row: Loan, *, now: datetime) -> None:
@@ -107,7 +115,7 @@ def _due_loans(now: datetime) -> Select[Loan]:
     return (
         select(Loan)
         .where(
-            col(Loan.state).in_(list(TAKES_PAYMENTS)),
+            col(Loan.state).in_(list(IS_COUNTED)),
             col(Loan.id).in_(unpaid) | (col(Loan.state) == LoanState.OVERDUE.value),
         )
         .order_by(col(Loan.id))

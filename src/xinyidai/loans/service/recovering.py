@@ -16,7 +16,8 @@ from xinyidai.loans.events import LoanClosed
 from xinyidai.loans.models import Loan
 from xinyidai.loans.queries import LoanView
 from xinyidai.loans.rules.life import LoanState, LoanStepRefused, check_loan_step
-from xinyidai.loans.service.desk import locked_loan, principal_legs
+from xinyidai.loans.service.counting import count_one
+from xinyidai.loans.service.desk import instalments_of, locked_loan, principal_legs
 
 
 async def lock_loan(session: AsyncSession, loan_id: UUID) -> LoanView:
@@ -33,15 +34,18 @@ async def lock_loan(session: AsyncSession, loan_id: UUID) -> LoanView:
 async def mark_compensated(session: AsyncSession, loan_id: UUID, *, now: datetime) -> LoanView:
     """Write down that a claim on the loan was paid: what is collected from now on is a recovery. Locks the loan.
 
+    Counts its days past due first: last night's count may be missing, and a claim asks for today's.
+
     Raises
     ------
     NotFound, LoanStepRefused
     """
     async with platform_scope(session):
         row = await locked_loan(session, loan_id)
+        owed = [queries.instalment_of(one).owed for one in await instalments_of(session, row.id)]
+        await count_one(session, row, owed, await queries.class_floors(session), now=now)
         check_loan_step(LoanState(row.state), LoanState.COMPENSATED)
         row.state = LoanState.COMPENSATED.value
-        row.counted_on = business_date(now)
         session.add(row)
         await session.flush()
     return queries.view_of(row)
@@ -85,6 +89,7 @@ async def _close(session: AsyncSession, row: Loan, *, now: datetime) -> None:
     check_loan_step(LoanState(row.state), LoanState.CLOSED)
     row.state = LoanState.CLOSED.value
     row.closed_on = business_date(now)
+    row.days_past_due = 0
     session.add(row)
     await session.flush()
     ids = (str(row.id), str(row.firm_id), str(row.lender_id))
