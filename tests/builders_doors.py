@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 
 import httpx
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as
 from xinyidai.app.answering import error_map
+from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.doors import STRICT_SCHEMAS
 
@@ -22,7 +24,9 @@ from xinyidai.foundation.doors import STRICT_SCHEMAS
 async def a_door(
     database: Database, router: Router, viewer: Viewer | None, *, now: datetime
 ) -> AsyncGenerator[httpx.AsyncClient]:
-    """Yield a client that speaks to the room's routes as the viewer, or as nobody."""
+    """Yield a client that speaks to the room's routes as the viewer, who has just proved who they are, or as nobody."""
+    if viewer is not None:
+        viewer = replace(viewer, proved_at=wall_now())
 
     def signed_in(app: ASGIApp) -> ASGIApp:
         async def call(scope: Scope, receive: Receive, send: Send) -> None:

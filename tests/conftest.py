@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 os.environ.setdefault("SECRET_KEY", "a key for tests only, never for a deployment")
 os.environ.setdefault("ARGON2_TIME_COST", "1")
 os.environ.setdefault("ARGON2_MEMORY_KIB", "8")
+os.environ.setdefault("STAFF_SECOND_FACTOR", "0")
 
 from xinyidai.access.service import act_as_platform
 from xinyidai.foundation.database import Sessions, in_transaction, make_engine, make_sessions

@@ -12,6 +12,7 @@ from conftest import Database
 from litestar import Litestar
 from sqlalchemy import text
 
+from xinyidai.access.guards import FRESH
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as_platform
 from xinyidai.app import create_app
@@ -79,6 +80,51 @@ async def test_every_operation_has_a_name_a_summary_and_an_example(app: Litestar
     assert without == []
 
 
+OPEN_TO_ALL = {
+    "sign-in",
+    "sign-in/second-factor",
+    "sign-in/enrolment",
+    "sign-in/enrolment/confirm",
+    "sign-out",
+    "invitations/show",
+    "invitations/accept",
+    "recovery/complete",
+    "recovery/code",
+    "recovery/alone",
+    "firms",
+    "regions",
+    "industries",
+}
+
+PROVED_FRESHLY = {
+    "AcceptOffer",
+    "AdmitPerson",
+    "ApproveAgreement",
+    "ApproveClaim",
+    "ApproveCodeException",
+    "ApproveModelRelease",
+    "ApproveOffer",
+    "AskRecovery",
+    "BeginEnrolment",
+    "ChangeRoles",
+    "ConfirmEnrolment",
+    "ConfirmPayIn",
+    "ConfirmRecovery",
+    "DisableSecondFactor",
+    "DisburseLoan",
+    "EndMembership",
+    "GiveMembership",
+    "Invite",
+    "LeaveOrganisation",
+    "MintKey",
+    "PayClaim",
+    "ProposeCodeException",
+    "RecordRecovery",
+    "RenewRecoveryCodes",
+    "ReopenLine",
+    "RepayLoan",
+}
+
 MOVES_MONEY = {
     "AcceptOffer",
     "ApproveAgreement",
@@ -104,13 +150,26 @@ async def test_every_call_that_moves_money_says_that_it_needs_a_key(app: Litesta
     assert saying == MOVES_MONEY
 
 
+async def test_what_moves_money_or_rights_demands_a_fresh_proof_of_people(app: Litestar) -> None:
+    demanding = {
+        handler.operation_id
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", [])
+        for layer in handler.ownership_layers
+        for guard in layer.guards or []
+        if getattr(guard, FRESH, False)
+    }
+
+    assert demanding == PROVED_FRESHLY
+
+
 def has_example(described: str, schemas: dict[str, dict[str, dict[str, object]]]) -> bool:
     names = {part.split('"')[0] for part in described.split("#/components/schemas/")[1:]} - {"Problem"}
     return "example" in described or all(set(schemas[name]) & {"example", "examples"} for name in names)
 
 
 async def test_without_a_sign_in_every_guarded_route_says_so(app: Litestar, visitor: httpx.AsyncClient) -> None:
-    open_paths = {"/api/v1/sign-in", "/api/v1/sign-out", "/api/v1/firms", "/api/v1/regions", "/api/v1/industries"}
+    open_paths = {f"/api/v1/{path}" for path in OPEN_TO_ALL}
     guarded = [
         (method, path)
         for method, path, _ in operations(app)

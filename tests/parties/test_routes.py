@@ -192,7 +192,7 @@ async def test_somebody_signed_in_registers_a_second_firm_and_then_chooses(clien
     assert second.status_code == 201
     assert undecided.json()["code"] == "organisation_to_choose"
     assert second.json()["party_id"] in undecided.json()["facts"]["organisation_ids"]
-    assert len(decided.json()["organisations"]) == 2
+    assert len(decided.json()["me"]["organisations"]) == 2
 
 
 async def test_the_operator_makes_a_bank_and_its_desk(client: httpx.AsyncClient, operator: dict[str, str]) -> None:

@@ -12,10 +12,12 @@ from xinyidai.access.rules import (
     PrincipalKind,
     Role,
     Viewer,
+    requires_fresh_proof,
     requires_kind,
     requires_role,
     requires_scope,
 )
+from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.errors import Refusal
 
 Connection = ASGIConnection[BaseRouteHandler, object, object, State]
@@ -23,6 +25,7 @@ Guard = Callable[[Connection, BaseRouteHandler], None]
 
 IS_GUARD: Final = "says_who_may_call"
 SCOPE: Final = "scope"
+FRESH: Final = "fresh"
 PEOPLE_ONLY: Final = "people-only"
 """A scope that no key is ever given."""
 
@@ -44,10 +47,13 @@ def viewer_of(connection: Connection) -> Viewer:
     return viewer
 
 
-def requires(*kinds: OrganisationKind, roles: tuple[Role, ...] = (), scope: str | None = None) -> Guard:
+def requires(
+    *kinds: OrganisationKind, roles: tuple[Role, ...] = (), scope: str | None = None, fresh: bool = False
+) -> Guard:
     """Return a guard: signed in, acting for one of the kinds (any, when none is named), with one of the roles.
 
-    A machine client is held by `scope` instead of roles; without a scope the route is for people only.
+    A machine client is held by `scope` instead of roles; without a scope the route is for people only. `fresh` marks
+    what moves money or rights: people prove who they are within STEP_UP_LASTS before it.
     """
 
     def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
@@ -58,7 +64,10 @@ def requires(*kinds: OrganisationKind, roles: tuple[Role, ...] = (), scope: str 
             requires_scope(viewer, scope or PEOPLE_ONLY)
         elif roles:
             requires_role(viewer, *roles)
+        if fresh:
+            requires_fresh_proof(viewer, wall_at=wall_now())
 
     setattr(guard, IS_GUARD, True)
     setattr(guard, SCOPE, scope)
+    setattr(guard, FRESH, fresh)
     return guard

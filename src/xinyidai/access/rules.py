@@ -46,8 +46,8 @@ class StepUpNeeded(Refusal):
 
     code = "step_up_needed"
     status = 403
-    title_zh = "此操作需要重新验证身份"
-    title_en = "This act needs a fresh proof of identity"
+    title_zh = "此操作需要重新验证身份（5 分钟内有效）"
+    title_en = "This act needs a proof of identity from the last five minutes"
 
 
 class SamePersonTwice(Refusal):
@@ -70,6 +70,7 @@ class Viewer:
     roles: frozenset[Role]
     scopes: frozenset[str] = frozenset()
     proved_at: datetime | None = None
+    """Wall time of the last proof of identity: the sign-in, or a step-up since."""
 
     def is_one_of(self, *kinds: OrganisationKind) -> bool:
         """Say whether the organisation is of one of these kinds."""
@@ -92,6 +93,17 @@ def requires_scope(viewer: Viewer, scope: str) -> None:
     """Refuse a machine client whose key was not given this scope; people are held by their roles."""
     if viewer.principal_kind is PrincipalKind.CLIENT and scope not in viewer.scopes:
         raise NotAllowed
+
+
+def requires_fresh_proof(viewer: Viewer, *, wall_at: datetime) -> None:
+    """Refuse a person with `StepUpNeeded` whose last proof of identity is older than STEP_UP_LASTS.
+
+    Machine clients hold a key and no session that somebody could sit down at: they are held by their scopes.
+    """
+    if viewer.principal_kind is not PrincipalKind.USER:
+        return
+    if viewer.proved_at is None or wall_at - viewer.proved_at > STEP_UP_LASTS:
+        raise StepUpNeeded
 
 
 def requires_two_people(maker_id: UUID, checker_id: UUID) -> None:

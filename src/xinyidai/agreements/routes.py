@@ -68,7 +68,7 @@ async def propose_agreement(
     summary="Open a proposed line",
     description="Another person of the fund opens the line: its accounts are made and its capacity posted."
     " Needs the header Idempotency-Key.",
-    guards=[requires(*FUND_DESK, roles=(Role.APPROVER,))],
+    guards=[requires(*FUND_DESK, roles=(Role.APPROVER,), fresh=True)],
     status_code=200,
 )
 async def approve_agreement(
@@ -194,7 +194,7 @@ async def propose_reopening(
     operation_id="ReopenLine",
     summary="Reopen a line",
     description="Another person than who proposed it lets the line take loans again.",
-    guards=[requires(*FUND_DESK, roles=(Role.APPROVER,))],
+    guards=[requires(*FUND_DESK, roles=(Role.APPROVER,), fresh=True)],
     status_code=200,
 )
 async def reopen_line(
@@ -244,7 +244,7 @@ async def declare_pay_in(
     operation_id="ConfirmPayIn",
     summary="Confirm money paid in",
     description="Another person confirms it on the bank statement and it is posted. Needs the header Idempotency-Key.",
-    guards=[requires(*PAYERS, roles=(Role.APPROVER,))],
+    guards=[requires(*PAYERS, roles=(Role.APPROVER,), fresh=True)],
 )
 async def confirm_pay_in(
     request: Request[object, object, State],

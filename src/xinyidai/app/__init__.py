@@ -29,6 +29,7 @@ from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.doors import STRICT_SCHEMAS
 from xinyidai.foundation.settings import Settings
 from xinyidai.parties.routes.session_ids import RenewingSessionConfig
+from xinyidai.parties.rules import SESSION_LASTS
 from xinyidai.partners.rules import Scope
 
 ROOMS_WITH_DOORS = (
@@ -51,7 +52,7 @@ ROOMS_WITH_DOORS = (
     "reporting",
 )
 MAX_BODY_BYTES = 1 << 20
-SESSION_SECONDS = 8 * 3600
+SESSION_SECONDS = int(SESSION_LASTS.total_seconds())
 
 
 def create_app(

@@ -2,7 +2,6 @@
 
 from typing import Final
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from litestar import Request
 from litestar.connection import ASGIConnection
@@ -19,6 +18,7 @@ from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.errors import Refusal
 from xinyidai.parties import queries as parties
+from xinyidai.parties.routes.session_ids import token_of
 from xinyidai.partners import service as partners
 from xinyidai.partners.rules import digest_of
 
@@ -62,13 +62,13 @@ async def _find_viewer(connection: AnyConnection, failed_keys: FailedKeys) -> Vi
     presented = connection.headers.get("authorization", "")
     if presented:
         return await _holder_of(connection, presented, failed_keys)
-    kept = connection.scope.get("session")
-    if not isinstance(kept, dict) or "user_id" not in kept:
+    token = token_of(connection)
+    if token is None:
         return None
     if connection.scope.get("method") not in _SAFE_METHODS:
         refuse_cross_origin(connection)
     async with in_transaction(sessions) as session:
-        return await parties.viewer_for(session, UUID(kept["user_id"]), UUID(kept["party_id"]))
+        return await parties.viewer_of_session(session, token)
 
 
 async def _holder_of(connection: AnyConnection, presented: str, failed_keys: FailedKeys) -> Viewer | None:

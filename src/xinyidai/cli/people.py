@@ -11,7 +11,7 @@ from xinyidai.cli.surroundings import Connected, surroundings
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import Refusal
 from xinyidai.parties import service as parties
-from xinyidai.parties.rules import PLATFORM_ID, SignedIn
+from xinyidai.parties.rules import PLATFORM_ID, SecondFactorNeeded
 
 
 @click.group()
@@ -52,11 +52,25 @@ async def signed_in_operator(connected: Connected, email: str, password: str) ->
 
 
 async def signed_in(connected: Connected, email: str, password: str, *, organisation_id: UUID | None) -> Viewer:
-    """Return the person who signs in, acting for the organisation or for the only one."""
+    """Return the person who signs in, acting for the organisation or for the only one.
+
+    Asks for a code where the person has a second factor. Nobody is taken by name: without password and code there is
+    no viewer.
+    """
+    proved = await _proved(connected, email, password, code=None, organisation_id=organisation_id)
+    if isinstance(proved, SecondFactorNeeded):
+        code = str(click.prompt("Code", hide_input=True))
+        proved = await _proved(connected, email, password, code=code, organisation_id=organisation_id)
+    if isinstance(proved, Refusal):
+        raise proved
+    return proved
+
+
+async def _proved(
+    connected: Connected, email: str, password: str, *, code: str | None, organisation_id: UUID | None
+) -> Viewer | Refusal:
+    """Prove in a transaction of its own, which commits the count of failures before anything is raised."""
     async with in_transaction(connected.worker) as session:
-        found = await parties.sign_in(
-            session, email, password, organisation_id=organisation_id, now=connected.clock.now()
+        return await parties.prove(
+            session, email, password, code=code, organisation_id=organisation_id, now=connected.clock.now()
         )
-    if not isinstance(found, SignedIn):
-        raise found
-    return found.viewer

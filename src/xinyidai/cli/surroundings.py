@@ -121,6 +121,7 @@ def surroundings(
             os.environ["DATABASE_URL"] = server.dsn(name)
             os.environ.setdefault("SECRET_KEY", _local_secret())
             os.environ.setdefault("SANDBOX", "1")
+            os.environ.setdefault("STAFF_SECOND_FACTOR", "0")
             (home() / "database").write_text(name, encoding="utf-8")
         if with_broker and "BROKER_URL" not in os.environ:
             if server is None:

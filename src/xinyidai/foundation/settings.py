@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     business_anchor: datetime | None = Field(default=None, description="with SANDBOX=1: the business time at it")
     argon2_time_cost: int = Field(default=3, ge=1, description="password hashing passes; tests use 1")
     argon2_memory_kib: int = Field(default=65_536, ge=8, description="password hashing memory; tests use 8")
+    staff_second_factor: bool = Field(
+        default=True,
+        description="people of lenders, funds, guarantors, regulators and the operator must enrol a second factor",
+    )
     requests_per_minute: int = Field(default=600, ge=1, description="allowance per account")
     failed_keys_per_minute: int = Field(
         default=30, ge=1, description="invalid API keys per address and web process that are looked up"

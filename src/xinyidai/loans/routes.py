@@ -28,7 +28,7 @@ from xinyidai.loans.schemas import (
 )
 from xinyidai.loans.service.desk import WRITES
 
-BY_LENDER = requires(OrganisationKind.LENDER, roles=(Role.OFFICER, Role.APPROVER), scope=WRITES)
+BY_LENDER_PROVED = requires(OrganisationKind.LENDER, roles=(Role.OFFICER, Role.APPROVER), scope=WRITES, fresh=True)
 PARTIES = (OrganisationKind.LENDER, OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER)
 BY_PARTIES = requires(*PARTIES, OrganisationKind.OPERATOR, scope="loans:read")
 
@@ -38,7 +38,7 @@ BY_PARTIES = requires(*PARTIES, OrganisationKind.OPERATOR, scope="loans:read")
     operation_id="DisburseLoan",
     summary="Report a disbursement",
     description="The lender paid out an accepted offer, in full and once. Needs the header Idempotency-Key.",
-    guards=[BY_LENDER],
+    guards=[BY_LENDER_PROVED],
 )
 async def disburse_loan(
     request: Request[object, object, State],
@@ -71,7 +71,7 @@ async def disburse_loan(
     summary="Report a repayment",
     description="What is due is paid first, interest before principal, then the next instalment; the exact pay-off"
     " amount closes the loan. Needs the header Idempotency-Key.",
-    guards=[BY_LENDER],
+    guards=[BY_LENDER_PROVED],
 )
 async def repay_loan(
     request: Request[object, object, State],

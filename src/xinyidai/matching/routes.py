@@ -31,6 +31,7 @@ from xinyidai.profiles.schemas import ProfileOut
 
 FIRMS = (OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER)
 BY_FIRM = requires(*FIRMS, roles=(Role.OWNER, Role.OFFICER), scope=FIRM_WRITES)
+BY_FIRM_PROVED = requires(*FIRMS, roles=(Role.OWNER, Role.OFFICER), scope=FIRM_WRITES, fresh=True)
 BY_LENDER = requires(OrganisationKind.LENDER, roles=(Role.OFFICER,), scope=LENDER_WRITES)
 BY_PARTIES = requires(*FIRMS, OrganisationKind.LENDER, scope="offers:read")
 
@@ -221,7 +222,7 @@ async def read_offer(
     operation_id="ApproveOffer",
     summary="Approve an offer",
     description="A second person of the lender issues a proposed offer; the firm sees it from now on.",
-    guards=[requires(OrganisationKind.LENDER, roles=(Role.APPROVER,))],
+    guards=[requires(OrganisationKind.LENDER, roles=(Role.APPROVER,), fresh=True)],
     status_code=200,
 )
 async def approve_offer(
@@ -276,7 +277,7 @@ async def decline_offer(
     summary="Accept an offer",
     description="The firm accepts one offer of a demand: capacity is reserved and every other offer declined, at once."
     " Needs the header Idempotency-Key.",
-    guards=[BY_FIRM],
+    guards=[BY_FIRM_PROVED],
 )
 async def accept_offer(
     request: Request[object, object, State],

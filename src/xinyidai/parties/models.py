@@ -3,12 +3,13 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Index, String, UniqueConstraint, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, LargeBinary, String, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from xinyidai.access.rules import OrganisationKind
 from xinyidai.foundation.database import one_of, type_of_fen, type_of_moment
 from xinyidai.foundation.ids import new_id
+from xinyidai.parties.rules import RecoveryKind, SessionStage
 
 
 class Party(SQLModel, table=True):
@@ -153,6 +154,148 @@ class Membership(SQLModel, table=True):
     roles: list[str] = Field(sa_type=ARRAY(String))
     begun_at: datetime = Field(sa_type=type_of_moment)
     ended_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+
+
+class Invitation(SQLModel, table=True):
+    """An email invited to roles in an organisation, under a token of which only the digest is kept.
+
+    Expiry, withdrawal and acceptance are wall time; `invited_at` is business time.
+    """
+
+    __tablename__ = "invitation"
+    __table_args__ = (
+        UniqueConstraint("token_digest"),
+        CheckConstraint("email = lower(email)", name="email_folded"),
+        CheckConstraint("octet_length(token_digest) = 32", name="digest_length"),
+        CheckConstraint("cardinality(roles) > 0", name="roles_given"),
+        CheckConstraint("(accepted_at IS NULL) = (accepted_by IS NULL)", name="accepted_by_somebody"),
+        CheckConstraint("accepted_at IS NULL OR withdrawn_at IS NULL", name="ended_once"),
+        Index(
+            "uq_invitation_party_id_email_open",
+            "party_id",
+            "email",
+            unique=True,
+            postgresql_where=text("accepted_at IS NULL AND withdrawn_at IS NULL"),
+        ),
+        {"schema": "parties"},
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    party_id: UUID = Field(foreign_key="parties.party.id")
+    email: str
+    roles: list[str] = Field(sa_type=ARRAY(String))
+    token_digest: bytes = Field(sa_type=LargeBinary)
+    invited_by: UUID
+    invited_at: datetime = Field(sa_type=type_of_moment)
+    expires_at: datetime = Field(sa_type=type_of_moment)
+    accepted_by: UUID | None = None
+    accepted_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    withdrawn_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+
+
+class SecondFactor(SQLModel, table=True):
+    """A person's authenticator: secrets encrypted under the platform's key, and the last time step that was used.
+
+    `secret` is None until the first enrolment is confirmed; `offered_secret` waits for its first code.
+    """
+
+    __tablename__ = "second_factor"
+    __table_args__ = (
+        CheckConstraint("(secret IS NULL) = (enrolled_at IS NULL)", name="enrolled_at_some_time"),
+        CheckConstraint("(secret IS NULL) = (last_step IS NULL)", name="enrolled_by_a_code"),
+        {"schema": "parties"},
+    )
+
+    user_id: UUID = Field(primary_key=True, foreign_key="parties.platform_user.id")
+    secret: bytes | None = Field(default=None, sa_type=LargeBinary)
+    offered_secret: bytes | None = Field(default=None, sa_type=LargeBinary)
+    last_step: int | None = Field(default=None, sa_type=BigInteger)
+    enrolled_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+
+
+class RecoveryCode(SQLModel, table=True):
+    """A code for a lost device, kept as a keyed digest; spent by its use or by the codes that replace it."""
+
+    __tablename__ = "recovery_code"
+    __table_args__ = {"schema": "parties"}
+
+    user_id: UUID = Field(primary_key=True, foreign_key="parties.platform_user.id")
+    code_digest: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    created_at: datetime = Field(sa_type=type_of_moment)
+    spent_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+
+
+class WebSession(SQLModel, table=True):
+    """A person's session, asked at every request, so that ending its row ends it at once; all its times are wall time.
+
+    Its token lies in the server-side store under the cookie's id; only the digest is kept here.
+    """
+
+    __tablename__ = "web_session"
+    __table_args__ = (
+        UniqueConstraint("token_digest"),
+        one_of("stage", SessionStage),
+        CheckConstraint("octet_length(token_digest) = 32", name="digest_length"),
+        CheckConstraint("(stage = 'open') = (proved_at IS NOT NULL)", name="open_is_proved"),
+        Index("ix_web_session_user_id_id_unended", "user_id", "id", postgresql_where=text("ended_at IS NULL")),
+        {"schema": "parties"},
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    user_id: UUID = Field(foreign_key="parties.platform_user.id")
+    party_id: UUID = Field(foreign_key="parties.party.id")
+    token_digest: bytes = Field(sa_type=LargeBinary)
+    stage: str
+    agent: str
+    created_at: datetime = Field(sa_type=type_of_moment)
+    seen_at: datetime = Field(sa_type=type_of_moment)
+    proved_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    expires_at: datetime = Field(sa_type=type_of_moment)
+    ended_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+
+
+class AccountRecovery(SQLModel, table=True):
+    """A recovery of an account: who asked, who confirmed, and the digest of the link or code; times are wall time."""
+
+    __tablename__ = "account_recovery"
+    __table_args__ = (
+        UniqueConstraint("secret_digest"),
+        one_of("kind", RecoveryKind),
+        CheckConstraint("asked_by <> confirmed_by AND asked_by <> user_id", name="two_people"),
+        CheckConstraint("confirmed_by <> user_id", name="not_for_oneself"),
+        CheckConstraint("(kind = 'message') = (asked_by IS NULL)", name="asked_by_somebody"),
+        CheckConstraint("(kind = 'message') = (party_id IS NULL)", name="desk_given"),
+        CheckConstraint(
+            "secret_digest IS NULL OR confirmed_by IS NOT NULL OR kind = 'message'", name="link_was_confirmed"
+        ),
+        Index("ix_account_recovery_user_id_unended", "user_id", postgresql_where=text("ended_at IS NULL")),
+        {"schema": "parties"},
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    kind: str
+    user_id: UUID = Field(foreign_key="parties.platform_user.id")
+    party_id: UUID | None = Field(default=None, foreign_key="parties.party.id")
+    asked_by: UUID | None = None
+    asked_at: datetime = Field(sa_type=type_of_moment)
+    confirmed_by: UUID | None = None
+    secret_digest: bytes | None = Field(default=None, sa_type=LargeBinary)
+    expires_at: datetime = Field(sa_type=type_of_moment)
+    used_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    ended_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+
+
+class SimulatedText(SQLModel, table=True):
+    """A text message of the sandbox: it is read on a page and sent to no phone."""
+
+    __tablename__ = "simulated_text"
+    __table_args__ = {"schema": "parties"}
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    user_id: UUID = Field(foreign_key="parties.platform_user.id")
+    text_zh: str
+    text_en: str
+    sent_at: datetime = Field(sa_type=type_of_moment)
 
 
 class Region(SQLModel, table=True):

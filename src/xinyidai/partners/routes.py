@@ -14,6 +14,7 @@ from xinyidai.partners import queries, service
 from xinyidai.partners.schemas import ApiClientIn, ApiClientPageOut, MintedKeyOut
 
 BY_ADMINISTRATOR = requires(roles=(Role.ADMIN, Role.OWNER))
+BY_ADMINISTRATOR_PROVED = requires(roles=(Role.ADMIN, Role.OWNER), fresh=True)
 
 
 @post(
@@ -24,7 +25,7 @@ BY_ADMINISTRATOR = requires(roles=(Role.ADMIN, Role.OWNER))
         "Make a key for a machine client of one's own organisation; the operator may for any. The secret is in this "
         "answer and nowhere else: keep it, or revoke the key and mint another."
     ),
-    guards=[BY_ADMINISTRATOR],
+    guards=[BY_ADMINISTRATOR_PROVED],
 )
 async def mint_key(
     data: JSONBody[ApiClientIn],

@@ -26,7 +26,9 @@ from xinyidai.risk_sharing.schemas import (
 from xinyidai.risk_sharing.service.desk import WRITES
 
 BY_LENDER = requires(OrganisationKind.LENDER, roles=(Role.OFFICER, Role.APPROVER), scope=WRITES)
+BY_LENDER_PROVED = requires(OrganisationKind.LENDER, roles=(Role.OFFICER, Role.APPROVER), scope=WRITES, fresh=True)
 BY_FUND = requires(OrganisationKind.FUND, roles=(Role.OFFICER, Role.APPROVER))
+BY_FUND_PROVED = requires(OrganisationKind.FUND, roles=(Role.OFFICER, Role.APPROVER), fresh=True)
 BY_PARTIES = requires(
     OrganisationKind.LENDER,
     OrganisationKind.FUND,
@@ -89,7 +91,7 @@ async def withdraw_claim(
     operation_id="ApproveClaim",
     summary="Pass a review",
     description="The first review, or the second by another person, an approver. Neither filed the claim.",
-    guards=[BY_FUND],
+    guards=[BY_FUND_PROVED],
     status_code=200,
 )
 async def approve_claim(
@@ -135,7 +137,7 @@ async def deny_claim(
     summary="Pay a claim",
     description="Pay an approved claim: each its frozen share, at most what it has and holds; the rest stays with the"
     " lender. Needs the header Idempotency-Key.",
-    guards=[BY_FUND],
+    guards=[BY_FUND_PROVED],
 )
 async def pay_claim(
     request: Request[object, object, State],
@@ -158,7 +160,7 @@ async def pay_claim(
     summary="Report a recovery",
     description="Money collected after a claim: costs first, then principal to who bore it, then the lender's interest."
     " Needs the header Idempotency-Key.",
-    guards=[BY_LENDER],
+    guards=[BY_LENDER_PROVED],
 )
 async def record_recovery(
     request: Request[object, object, State],

@@ -169,7 +169,7 @@ async def list_model_releases(session: NamedDependency[AsyncSession], limit: Fro
     operation_id="ApproveModelRelease",
     summary="Release a proposed model",
     description="The second person's act: the model is read again, checked against its digest, and released.",
-    guards=[requires(OrganisationKind.OPERATOR, roles=(Role.APPROVER,))],
+    guards=[requires(OrganisationKind.OPERATOR, roles=(Role.APPROVER,), fresh=True)],
 )
 async def approve_model_release(
     digest: FromPath[str],

@@ -1,11 +1,19 @@
-"""The doors of parties: signing in, registering, the people of an organisation, and the reference tables."""
+"""The doors of parties: signing in, one's own account, joining, registering, people, and the reference tables."""
 
 from litestar import Router
 
-from xinyidai.parties.routes import people, reference, registering, signing_in
+from xinyidai.parties.routes import joining, myself, people, recovering, reference, registering, signing_in
 
 router = Router(
     path="/",
-    route_handlers=[*signing_in.ROUTES, *registering.ROUTES, *people.ROUTES, *reference.ROUTES],
+    route_handlers=[
+        *signing_in.ROUTES,
+        *myself.ROUTES,
+        *joining.ROUTES,
+        *recovering.ROUTES,
+        *registering.ROUTES,
+        *people.ROUTES,
+        *reference.ROUTES,
+    ],
     tags=["parties"],
 )

@@ -15,6 +15,7 @@ from xinyidai.parties.schemas.people import MemberOut, MemberPageOut, Membership
 from xinyidai.parties.schemas.reference import CreatedOut
 
 BY_ADMINISTRATOR = requires(roles=(Role.ADMIN, Role.OWNER))
+BY_ADMINISTRATOR_PROVED = requires(roles=(Role.ADMIN, Role.OWNER), fresh=True)
 
 
 @get(
@@ -46,7 +47,7 @@ async def list_members(
     operation_id="AdmitPerson",
     summary="Admit a new person",
     description="Make an account with roles in one's own organisation; the operator may for any.",
-    guards=[BY_ADMINISTRATOR],
+    guards=[BY_ADMINISTRATOR_PROVED],
 )
 async def admit_person(
     data: JSONBody[PersonIn],
@@ -73,7 +74,7 @@ async def admit_person(
     operation_id="GiveMembership",
     summary="Give a person roles",
     description="For a person who has an account, in one's own organisation; the operator may for any.",
-    guards=[BY_ADMINISTRATOR],
+    guards=[BY_ADMINISTRATOR_PROVED],
 )
 async def give_membership(
     data: JSONBody[MembershipIn],
@@ -93,7 +94,7 @@ async def give_membership(
     operation_id="ChangeRoles",
     summary="Change a person's roles",
     description="The membership ends and another begins, so who held which role when stays on record.",
-    guards=[BY_ADMINISTRATOR],
+    guards=[BY_ADMINISTRATOR_PROVED],
 )
 async def change_roles(
     membership_id: FromPath[UUID],
@@ -111,7 +112,7 @@ async def change_roles(
     operation_id="EndMembership",
     summary="End a person's roles",
     description="The person's next request is refused, whatever session they hold. Somebody must stay to administer.",
-    guards=[BY_ADMINISTRATOR],
+    guards=[BY_ADMINISTRATOR_PROVED],
     status_code=204,
 )
 async def end_membership(

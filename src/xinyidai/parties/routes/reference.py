@@ -89,7 +89,7 @@ async def list_industries(
     operation_id="ProposeCodeException",
     summary="Propose a legal exception",
     description="A credit code that is legal though its check digit fails. It counts once a second person approves.",
-    guards=[requires(BY_OPERATOR, roles=(Role.OFFICER,))],
+    guards=[requires(BY_OPERATOR, roles=(Role.OFFICER,), fresh=True)],
 )
 async def propose_code_exception(
     data: JSONBody[CodeExceptionIn],
@@ -110,7 +110,7 @@ async def propose_code_exception(
     operation_id="ApproveCodeException",
     summary="Approve a legal exception",
     description="By another person of the operator's than who proposed it.",
-    guards=[requires(BY_OPERATOR, roles=(Role.APPROVER,))],
+    guards=[requires(BY_OPERATOR, roles=(Role.APPROVER,), fresh=True)],
     status_code=204,
 )
 async def approve_code_exception(

@@ -2,6 +2,7 @@
 
 Litestar's own store goes on under whatever id the cookie names, also one it never gave out, so who plants a cookie in
 a browser before the sign-in shares the session after it; and it writes an empty session for every anonymous request.
+The store only keeps a token; who asks, and whether the session still stands, is in PostgreSQL.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,17 @@ AnyConnection = ASGIConnection[BaseRouteHandler, object, object, State]
 IS_NEW: Final = "is_new"
 """Put into a session by the sign-in: keep it under an id that nobody has seen."""
 _NEW_ID: Final = "xinyidai_new_session_id"
+
+
+TOKEN: Final = "token"  # noqa: S105
+"""What a session keeps: the token by which its row in the database is found, and nothing else of a person."""
+
+
+def token_of(connection: AnyConnection) -> str | None:
+    """Return the token of the connection's session, if it has one."""
+    kept = connection.scope.get("session")
+    token = kept.get(TOKEN) if isinstance(kept, dict) else None
+    return token if isinstance(token, str) else None
 
 
 class RenewingSessionBackend(ServerSideSessionBackend):

@@ -8,6 +8,7 @@ from uuid import UUID
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.foundation.errors import Refusal
 from xinyidai.parties.rules.identity import PartyId, UserId
+from xinyidai.parties.rules.sessions import SessionStage
 
 
 class SignInRefused(Refusal):
@@ -71,11 +72,21 @@ class OrganisationHeld:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """Who signed in, as the viewer to act as, and every organisation they may act for."""
+    """Who signed in, as the viewer to act as, every organisation they may act for, and the session's token."""
 
     user_id: UserId
     viewer: Viewer
     organisations: tuple[OrganisationHeld, ...]
+    token: str
+
+
+@dataclass(frozen=True)
+class SignInPending:
+    """The password is right and one more step is needed, within `expires_at` of wall time; nothing else is allowed."""
+
+    stage: SessionStage
+    token: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Signing in and the people of an organisation on the wire."""
+"""The people of an organisation, and who is asking, on the wire."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,17 +11,7 @@ from xinyidai.parties.rules import (
     MembershipView,
     OrganisationHeld,
 )
-from xinyidai.parties.schemas.shapes import ID, USER_ID, Roles, Text, Typed, with_example
-
-
-class SignInIn(BaseModel):
-    """An email and its password; `organisation_id` is needed by people of several organisations."""
-
-    model_config = with_example({"email": "owner@example.com", "password": "a long pass phrase"})
-
-    email: Typed
-    password: Typed
-    organisation_id: UUID | None = None
+from xinyidai.parties.schemas.shapes import ID, ME, ORGANISATION, USER_ID, Roles, Text, Typed, with_example
 
 
 class PersonIn(BaseModel):
@@ -62,13 +52,10 @@ class RolesIn(BaseModel):
     roles: Roles
 
 
-_ORGANISATION: JsonDict = {"party_id": ID, "kind": "lender", "name": "重庆示例银行股份有限公司", "roles": ["officer"]}
-
-
 class OrganisationOut(BaseModel):
     """An organisation a person may act for, and in which roles."""
 
-    model_config = with_example(_ORGANISATION)
+    model_config = with_example(ORGANISATION)
 
     party_id: UUID
     kind: OrganisationKind
@@ -82,19 +69,9 @@ class OrganisationOut(BaseModel):
 
 
 class MeOut(BaseModel):
-    """Who is asking: the principal, the organisation acted for, and the others a person may act for."""
+    """Who is asking, for which organisation, the others a person may act for, and when identity was proved last."""
 
-    model_config = with_example(
-        {
-            "principal_id": USER_ID,
-            "principal_kind": "user",
-            "organisation_id": ID,
-            "organisation_kind": "lender",
-            "roles": ["officer"],
-            "scopes": [],
-            "organisations": [_ORGANISATION],
-        }
-    )
+    model_config = with_example(ME)
 
     principal_id: UUID
     principal_kind: str
@@ -102,6 +79,7 @@ class MeOut(BaseModel):
     organisation_kind: OrganisationKind
     roles: list[Role]
     scopes: list[str]
+    proved_at: datetime | None
     organisations: list[OrganisationOut]
 
     @classmethod
@@ -114,6 +92,7 @@ class MeOut(BaseModel):
             organisation_kind=viewer.organisation_kind,
             roles=sorted(viewer.roles),
             scopes=sorted(viewer.scopes),
+            proved_at=viewer.proved_at,
             organisations=[OrganisationOut.of(held) for held in organisations],
         )
 

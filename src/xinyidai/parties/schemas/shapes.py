@@ -17,6 +17,17 @@ Staff = Annotated[StrictInt, Field(ge=0, le=10_000_000)]
 
 ID = "01976f2c-8a1e-7c55-9a53-0c7d0a5f2b11"
 USER_ID = "01976f2c-8a1e-7c55-9a53-0c7d0a5f2b12"
+ORGANISATION: JsonDict = {"party_id": ID, "kind": "lender", "name": "重庆示例银行股份有限公司", "roles": ["officer"]}
+ME: JsonDict = {
+    "principal_id": USER_ID,
+    "principal_kind": "user",
+    "organisation_id": ID,
+    "organisation_kind": "lender",
+    "roles": ["officer"],
+    "scopes": [],
+    "proved_at": "2025-06-16T04:00:00Z",
+    "organisations": [ORGANISATION],
+}
 CREDIT_CODE = "91500103000000001Q"
 
 

@@ -29,6 +29,7 @@ from xinyidai.parties.rules import (
     checked_password,
 )
 from xinyidai.parties.service.passwords import hash_password
+from xinyidai.parties.service.sessions import end_sessions
 
 ADMINISTRATORS = (Role.ADMIN, Role.OWNER)
 
@@ -77,7 +78,7 @@ async def add_membership(
         "id": membership_id,
         "user_id": user_id,
         "party_id": party_id,
-        "roles": _stored(roles),
+        "roles": stored_roles(roles),
         "begun_at": now,
     }
     statement = insert(Membership).values(row).on_conflict_do_nothing().returning(col(Membership.id))
@@ -99,7 +100,7 @@ async def admit_person(
     now: datetime,
 ) -> UserId:
     """Make an account with roles in the organisation: by its own administrator, or by the operator's."""
-    _requires_administrator(viewer, organisation_id)
+    requires_administrator(viewer, organisation_id)
     async with platform_scope(session):
         await queries.party(session, organisation_id)
         user_id = await create_user(session, email=email, display_name=display_name, password=password, now=now)
@@ -124,8 +125,8 @@ async def give_membership(
     NotFound
         No account has this email.
     """
-    _requires_administrator(viewer, organisation_id)
-    user_id = await user_id_of(session, checked_email(email))
+    requires_administrator(viewer, organisation_id)
+    user_id = await queries.user_of_email(session, checked_email(email))
     if user_id is None:
         raise NotFound
     async with platform_scope(session):
@@ -160,7 +161,35 @@ async def end_membership(session: AsyncSession, viewer: Viewer, membership_id: U
     ended = await _ended(session, viewer, membership_id, now=now)
     async with platform_scope(session):
         await _requires_an_administrator_left(session, ended.party_id)
+        await end_sessions(session, ended.user_id, organisation_id=ended.party_id)
     await _write_down(session, viewer, "parties.membership_ended", ended.party_id, membership_id, now=now)
+
+
+async def leave_organisation(session: AsyncSession, viewer: Viewer, *, organisation_id: UUID, now: datetime) -> None:
+    """End the viewer's own roles in an organisation; sessions that act for it end, the others stay.
+
+    Raises
+    ------
+    NotFound
+        The viewer has no roles there.
+    LastAdministrator
+        Nobody would be left to administer the organisation.
+    """
+    async with platform_scope(session):
+        own = await session.execute(
+            select(Membership).where(
+                col(Membership.user_id) == viewer.principal_id,
+                col(Membership.party_id) == organisation_id,
+                col(Membership.ended_at).is_(None),
+            )
+        )
+        held = own.scalar_one_or_none()
+        if held is None:
+            raise NotFound
+        await _end(session, held, now=now)
+        await _requires_an_administrator_left(session, organisation_id)
+        await end_sessions(session, viewer.principal_id, organisation_id=organisation_id)
+    await _write_down(session, viewer, "parties.organisation_left", organisation_id, held.id, now=now)
 
 
 async def create_operator(
@@ -178,14 +207,7 @@ async def create_operator(
     return user_id
 
 
-async def user_id_of(session: AsyncSession, email: str) -> UserId | None:
-    """Return the account of a folded email; needs no scope."""
-    found = await session.execute(text("SELECT parties.user_id_of(:email)"), {"email": email})
-    user_id = found.scalar_one()
-    return UserId(user_id) if user_id is not None else None
-
-
-def _requires_administrator(viewer: Viewer, organisation_id: UUID) -> None:
+def requires_administrator(viewer: Viewer, organisation_id: UUID) -> None:
     """Refuse unless the viewer administers this organisation or is an administrator of the operator's."""
     requires_role(viewer, *ADMINISTRATORS)
     if not _concerns(viewer, organisation_id):
@@ -201,21 +223,26 @@ async def _ended(session: AsyncSession, viewer: Viewer, membership_id: UUID, *, 
         held = await session.get(Membership, membership_id)
         if held is None or not _concerns(viewer, held.party_id):
             raise NotFound
-        _requires_administrator(viewer, held.party_id)
-        # Every membership, in id order, so that the last two administrators cannot end each other at once.
-        await session.execute(
-            select(col(Membership.id))
-            .where(col(Membership.party_id) == held.party_id, col(Membership.ended_at).is_(None))
-            .order_by(col(Membership.id))
-            .with_for_update()
-        )
-        await session.refresh(held)
-        if held.ended_at is not None:
-            raise NotFound
-        held.ended_at = now
-        session.add(held)
-        await session.flush()
+        requires_administrator(viewer, held.party_id)
+        await _end(session, held, now=now)
     return held
+
+
+async def _end(session: AsyncSession, held: Membership, *, now: datetime) -> None:
+    """End a membership under the lock of all of its organisation's; needs platform scope."""
+    # Every membership, in id order, so that the last two administrators cannot end each other at once.
+    await session.execute(
+        select(col(Membership.id))
+        .where(col(Membership.party_id) == held.party_id, col(Membership.ended_at).is_(None))
+        .order_by(col(Membership.id))
+        .with_for_update()
+    )
+    await session.refresh(held)
+    if held.ended_at is not None:
+        raise NotFound
+    held.ended_at = now
+    session.add(held)
+    await session.flush()
 
 
 async def _requires_an_administrator_left(session: AsyncSession, party_id: UUID) -> None:
@@ -244,7 +271,8 @@ async def _write_down(
     )
 
 
-def _stored(roles: Sequence[Role]) -> list[str]:
+def stored_roles(roles: Sequence[Role]) -> list[str]:
+    """Return roles as they are kept: in order, without repeats; refuse none at all."""
     if not roles:
         raise ValueRefused(field="roles", why="at least one role")
     return sorted({role.value for role in roles})

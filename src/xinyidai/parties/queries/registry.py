@@ -1,34 +1,29 @@
-"""Reads: parties by id and code, and a person as the viewer every other room is given."""
+"""Parties by id and code, and the reference tables of regions, industries and sizes."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select, text
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from xinyidai.access.rules import OrganisationKind, PrincipalKind, Role, Viewer
+from xinyidai.access.rules import OrganisationKind
 from xinyidai.foundation.errors import NotFound
-from xinyidai.foundation.paging import MAX_PAGE, Page, after_id, limit_of, page_of
+from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
 from xinyidai.parties.models import (
     DeclaredSize,
     Industry,
-    Membership,
     Party,
     PartyRegion,
     Region,
     RegionSuccessor,
     SizeBound,
-    User,
 )
 from xinyidai.parties.rules import (
-    Desk,
     IndustryUnknown,
     IndustryView,
     Measure,
-    MembershipView,
-    OrganisationHeld,
     PartyId,
     PartyView,
     RegionKind,
@@ -40,8 +35,6 @@ from xinyidai.parties.rules import (
     SizeTable,
     SizeVerdict,
     Successor,
-    UserId,
-    desk_of,
     normalised_credit_code,
     region_on_day,
     size_verdict,
@@ -97,92 +90,6 @@ async def party_page(
         .limit(asked + 1)
     )
     return page_of(await _views(session, statement), limit=asked, id_of=lambda view: view.id)
-
-
-async def viewer_for(session: AsyncSession, user_id: UUID, party_id: UUID) -> Viewer | None:
-    """Return a person as the viewer acting for an organisation, or None without an active membership in it.
-
-    Needs no scope: it is asked before there is a viewer, through a function that answers for one person only.
-    """
-    found = await session.execute(
-        text("SELECT party_kind, roles FROM parties.memberships_of(:user_id) WHERE party_id = :party_id"),
-        {"user_id": user_id, "party_id": party_id},
-    )
-    row = found.one_or_none()
-    if row is None:
-        return None
-    return Viewer(
-        principal_id=user_id,
-        principal_kind=PrincipalKind.USER,
-        organisation_id=party_id,
-        organisation_kind=OrganisationKind(row.party_kind),
-        roles=frozenset(Role(role) for role in row.roles),
-    )
-
-
-async def organisations_of(session: AsyncSession, user_id: UUID) -> list[OrganisationHeld]:
-    """Return the organisations a person may act for; needs no scope."""
-    found = await session.execute(
-        text("SELECT party_id, party_kind, party_name, roles FROM parties.memberships_of(:user_id)"),
-        {"user_id": user_id},
-    )
-    return [
-        OrganisationHeld(
-            PartyId(row.party_id),
-            OrganisationKind(row.party_kind),
-            row.party_name,
-            frozenset(Role(role) for role in row.roles),
-        )
-        for row in found
-    ]
-
-
-async def members(
-    session: AsyncSession, party_id: UUID, *, cursor: str | None = None, limit: int = MAX_PAGE
-) -> Page[MembershipView]:
-    """Return one page of the active memberships of an organisation, as far as the session's scope shows them."""
-    asked = limit_of(limit)
-    statement = (
-        select(Membership, col(User.email), col(User.display_name))
-        .join(User, col(User.id) == col(Membership.user_id))
-        .where(
-            col(Membership.party_id) == party_id,
-            col(Membership.ended_at).is_(None),
-            col(Membership.id) > after_id(cursor),
-        )
-        .order_by(col(Membership.id))
-        .limit(asked + 1)
-    )
-    views = [
-        MembershipView(
-            id=row.id,
-            user_id=UserId(row.user_id),
-            party_id=PartyId(row.party_id),
-            email=email,
-            display_name=display_name,
-            roles=frozenset(Role(role) for role in row.roles),
-            begun_at=row.begun_at,
-        )
-        for row, email, display_name in (await session.execute(statement))
-    ]
-    return page_of(views, limit=asked, id_of=lambda view: view.id)
-
-
-async def desk(session: AsyncSession, party_id: UUID) -> Desk:
-    """Say whether an organisation's desk has the two people that four eyes need; needs its scope or the platform's."""
-    kind = (await party(session, party_id)).kind
-    rows = await session.execute(
-        select(col(Membership.user_id), col(Membership.roles)).where(
-            col(Membership.party_id) == party_id,
-            col(Membership.ended_at).is_(None),
-        )
-    )
-    return desk_of(kind, {UserId(user_id): frozenset(map(Role, roles)) for user_id, roles in rows})
-
-
-async def desk_is_complete(session: AsyncSession, party_id: UUID) -> bool:
-    """Say whether an organisation's desk has the two people that four eyes need."""
-    return (await desk(session, party_id)).is_complete
 
 
 async def regions_on(
