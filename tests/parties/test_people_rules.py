@@ -12,9 +12,9 @@ from xinyidai.access.rules import STEP_UP_LASTS, OrganisationKind, PrincipalKind
 from xinyidai.access.rules import requires_fresh_proof as requires_fresh
 from xinyidai.parties.rules import (
     STAFF_KINDS,
+    AccountRecoveryNeedsOperator,
     PartyId,
     RecoveryKind,
-    RecoveryNeedsOperator,
     coarse_agent,
     code_digest,
     demands_second_factor,
@@ -124,7 +124,7 @@ def test_a_desk_recovers_who_belongs_to_it_alone_and_the_operator_anybody() -> N
 
     assert recovery_kind(desk, is_operator=False, held=[desk]) is RecoveryKind.DESK
     assert recovery_kind(desk, is_operator=True, held=[other]) is RecoveryKind.OPERATOR
-    with pytest.raises(RecoveryNeedsOperator):
+    with pytest.raises(AccountRecoveryNeedsOperator):
         recovery_kind(desk, is_operator=False, held=[desk, other])
 
 

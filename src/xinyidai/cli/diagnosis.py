@@ -172,6 +172,11 @@ def _production(connected: Connected, *, is_embedded: bool) -> list[Check]:
             else "external",
         ),
         Check("sandbox", not known.sandbox, "SANDBOX must not be set" if known.sandbox else "off"),
+        Check(
+            "second factor",
+            known.staff_second_factor,
+            "demanded of staff" if known.staff_second_factor else "STAFF_SECOND_FACTOR must not be off",
+        ),
         Check("role URLs", all(urls), "each process needs its own URL" if not all(urls) else "each set"),
         Check("secret key", secret_length >= SHORTEST_SECRET, f"{secret_length} characters; at least 32 are needed"),
     ]

@@ -16,7 +16,7 @@ class _RecoveryEvent:
 
 
 @dataclass(frozen=True)
-class RecoveryAsked(_RecoveryEvent):
+class AccountRecoveryAsked(_RecoveryEvent):
     """Somebody asked for a person's account to be recovered; the person may know nothing of it."""
 
 

@@ -9,13 +9,15 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
-from xinyidai.access.rules import Role, Viewer
+from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.parties import queries, service
 from xinyidai.parties.schemas.people import MemberOut, MemberPageOut, MembershipIn, PersonIn, RolesIn
 from xinyidai.parties.schemas.reference import CreatedOut
 
 BY_ADMINISTRATOR = requires(roles=(Role.ADMIN, Role.OWNER))
 BY_ADMINISTRATOR_PROVED = requires(roles=(Role.ADMIN, Role.OWNER), fresh=True)
+# Both tell whether an email has an account, and take nobody's yes: organisations invite instead.
+BY_OPERATOR_PROVED = requires(OrganisationKind.OPERATOR, roles=(Role.ADMIN,), fresh=True)
 
 
 @get(
@@ -46,8 +48,8 @@ async def list_members(
     "/users",
     operation_id="AdmitPerson",
     summary="Admit a new person",
-    description="Make an account with roles in one's own organisation; the operator may for any.",
-    guards=[BY_ADMINISTRATOR_PROVED],
+    description="The operator makes an account with roles in any organisation; organisations themselves invite.",
+    guards=[BY_OPERATOR_PROVED],
 )
 async def admit_person(
     data: JSONBody[PersonIn],
@@ -73,8 +75,8 @@ async def admit_person(
     "/memberships",
     operation_id="GiveMembership",
     summary="Give a person roles",
-    description="For a person who has an account, in one's own organisation; the operator may for any.",
-    guards=[BY_ADMINISTRATOR_PROVED],
+    description="By the operator, for a person with an account, in any organisation; organisations themselves invite.",
+    guards=[BY_OPERATOR_PROVED],
 )
 async def give_membership(
     data: JSONBody[MembershipIn],

@@ -31,8 +31,8 @@ AnyRequest = Request[object, object, State]
 
 
 @post(
-    "/recoveries",
-    operation_id="AskRecovery",
+    "/account-recoveries",
+    operation_id="AskAccountRecovery",
     summary="Ask for a colleague's account to be recovered",
     description=(
         "For a member who belongs to no other organisation; the operator's administrators ask for anybody. Another "
@@ -51,8 +51,8 @@ async def ask_recovery(
 
 
 @get(
-    "/recoveries",
-    operation_id="ListRecoveries",
+    "/account-recoveries",
+    operation_id="ListAccountRecoveries",
     summary="Recoveries that wait for a second administrator",
     description="Of my desk, oldest first.",
     guards=[BY_ADMINISTRATOR],
@@ -71,8 +71,8 @@ async def list_recoveries(
 
 
 @post(
-    "/recoveries/{recovery_id:uuid}/confirm",
-    operation_id="ConfirmRecovery",
+    "/account-recoveries/{recovery_id:uuid}/confirm",
+    operation_id="ConfirmAccountRecovery",
     summary="Confirm a recovery that another asked for",
     description=(
         "Never by who asked, nor by the person. The one-time link is in this answer and nowhere else, lasts 30 "
@@ -92,8 +92,8 @@ async def confirm_recovery(
 
 
 @post(
-    "/recovery/complete",
-    operation_id="CompleteRecovery",
+    "/account-recovery/complete",
+    operation_id="CompleteAccountRecovery",
     summary="Set a new password by a recovery's link",
     description="The second factor is removed and every session ends. The token travels in the body, not in the path.",
     opt=ANYBODY,
@@ -108,12 +108,12 @@ async def complete_recovery(
 
 
 @post(
-    "/recovery/code",
-    operation_id="SendRecoveryCode",
+    "/account-recovery/code",
+    operation_id="SendAccountRecoveryCode",
     summary="Send a recovery code",
     description=(
         "To a person of a firm or sole trader, in a sandbox only, as a simulated message; elsewhere refused with "
-        "`recovery_needs_operator`. The answer is the same whether the email has an account or not."
+        "`account_recovery_needs_operator`. The answer is the same whether the email has an account or not."
     ),
     opt=ANYBODY,
     security=[{}],
@@ -127,8 +127,8 @@ async def send_recovery_code(
 
 
 @post(
-    "/recovery/alone",
-    operation_id="RecoverAlone",
+    "/account-recovery/alone",
+    operation_id="RecoverAccountAlone",
     summary="Set a new password by a recovery code",
     description=(
         "For people of firms and sole traders, who have no second administrator: one of the recovery codes of the "

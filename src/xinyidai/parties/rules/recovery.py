@@ -16,7 +16,7 @@ ASKING_LASTS: Final = timedelta(hours=24)
 """From the first administrator's asking to the second's confirming."""
 LINK_LASTS: Final = timedelta(minutes=30)
 MESSAGE_LASTS: Final = timedelta(minutes=10)
-RECOVERY_PATH: Final = "/recovery/{token}"
+RECOVERY_PATH: Final = "/account-recovery/{token}"
 
 
 class RecoveryKind(StrEnum):
@@ -27,27 +27,27 @@ class RecoveryKind(StrEnum):
     MESSAGE = "message"
 
 
-class RecoveryNeedsOperator(Refusal):
+class AccountRecoveryNeedsOperator(Refusal):
     """The account cannot be recovered on this path: two people of the platform's operator must do it."""
 
-    code = "recovery_needs_operator"
+    code = "account_recovery_needs_operator"
     title_zh = "此账户须由平台运营方两名人员协助恢复，请联系平台"
     title_en = "Two people of the platform's operator must recover this account: contact the platform"
 
 
-class RecoveryRefused(Refusal):
+class AccountRecoveryRefused(Refusal):
     """Unknown email, wrong or used code, shut account, or an account that its desk recovers: one answer for all."""
 
-    code = "recovery_refused"
+    code = "account_recovery_refused"
     status = 403
     title_zh = "无法以此邮箱和验证码恢复账户；连续 5 次失败后账户锁定 15 分钟"
     title_en = "Email and code recover no account; five failures in a row shut an account for 15 minutes"
 
 
-class RecoveryOver(Refusal):
+class AccountRecoveryOver(Refusal):
     """The request or link was used, replaced, has expired, or never was one."""
 
-    code = "recovery_over"
+    code = "account_recovery_over"
     status = 410
     title_zh = "恢复申请或链接无效：已使用、已更换或已过期"
     title_en = "This recovery is over: used, replaced or expired"
@@ -100,14 +100,14 @@ def recovery_kind(desk_id: PartyId, *, is_operator: bool, held: Collection[Party
 
     Raises
     ------
-    RecoveryNeedsOperator
+    AccountRecoveryNeedsOperator
         The person belongs to another organisation too.
     """
     if set(held) == {desk_id}:
         return RecoveryKind.DESK
     if is_operator:
         return RecoveryKind.OPERATOR
-    raise RecoveryNeedsOperator
+    raise AccountRecoveryNeedsOperator
 
 
 def may_recover_alone(kinds: Collection[OrganisationKind]) -> bool:

@@ -227,7 +227,9 @@ class AccountRecoveryPageOut(BaseModel):
 class RecoveryLinkOut(BaseModel):
     """The one-time link of a confirmed recovery, shown this once; hand it to the person outside the platform."""
 
-    model_config = with_example({"token": _TOKEN, "path": f"/recovery/{_TOKEN}", "expires_at": "2025-06-16T04:30:00Z"})
+    model_config = with_example(
+        {"token": _TOKEN, "path": f"/account-recovery/{_TOKEN}", "expires_at": "2025-06-16T04:30:00Z"}
+    )
 
     token: str
     path: str

@@ -15,17 +15,17 @@ from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.outbox import announce
 from xinyidai.foundation.settings import settings
 from xinyidai.parties import queries
-from xinyidai.parties.events import AccountRecovered, RecoveryAsked
+from xinyidai.parties.events import AccountRecovered, AccountRecoveryAsked
 from xinyidai.parties.models import AccountRecovery, SimulatedText
 from xinyidai.parties.rules import (
     ASKING_LASTS,
     LINK_LASTS,
     MESSAGE_LASTS,
+    AccountRecoveryNeedsOperator,
+    AccountRecoveryOver,
+    AccountRecoveryRefused,
     RecoveryKind,
     RecoveryLink,
-    RecoveryNeedsOperator,
-    RecoveryOver,
-    RecoveryRefused,
     UserId,
     checked_email,
     checked_password,
@@ -57,7 +57,7 @@ async def ask_recovery(session: AsyncSession, viewer: Viewer, *, email: str, now
     ------
     NotFound
         Nobody by this email whom the viewer may recover.
-    RecoveryNeedsOperator
+    AccountRecoveryNeedsOperator
         The person belongs to other organisations too.
     SamePersonTwice
         The viewer asks for themselves.
@@ -80,7 +80,7 @@ async def ask_recovery(session: AsyncSession, viewer: Viewer, *, email: str, now
             expires_at=wall_at + ASKING_LASTS,
         )
         session.add(row)
-    await announce(session, RecoveryAsked(str(row.id), str(user_id), kind.value), occurred_at=now)
+    await announce(session, AccountRecoveryAsked(str(row.id), str(user_id), kind.value), occurred_at=now)
     await _write_down(session, viewer, "parties.recovery_asked", row, now=now)
     return row.id
 
@@ -94,7 +94,7 @@ async def confirm_recovery(session: AsyncSession, viewer: Viewer, recovery_id: U
     ------
     NotFound
         No such recovery at the viewer's desk.
-    RecoveryOver
+    AccountRecoveryOver
         It was confirmed, replaced or has expired.
     SamePersonTwice
         The viewer asked it, or is the person.
@@ -106,7 +106,7 @@ async def confirm_recovery(session: AsyncSession, viewer: Viewer, recovery_id: U
         if row is None or row.party_id != viewer.organisation_id or row.asked_by is None:
             raise NotFound
         if row.confirmed_by is not None or not _is_open(row, wall_at=wall_at):
-            raise RecoveryOver
+            raise AccountRecoveryOver
         requires_two_people(viewer.principal_id, row.asked_by)
         requires_two_people(viewer.principal_id, row.user_id)
         await _kind(session, viewer, row.user_id)
@@ -127,7 +127,7 @@ async def complete_recovery(session: AsyncSession, token: str, *, password: str,
 
     Raises
     ------
-    RecoveryOver
+    AccountRecoveryOver
         Used, replaced, expired, never made, or the person has joined another organisation since.
     ValueRefused
         The password is not fit to be one.
@@ -139,10 +139,10 @@ async def complete_recovery(session: AsyncSession, token: str, *, password: str,
         )
         row = found.scalar_one_or_none()
         if row is None:
-            raise RecoveryOver
+            raise AccountRecoveryOver
         await session.refresh(row)
         if not _is_open(row, wall_at=wall_now()) or not await _still_theirs(session, row):
-            raise RecoveryOver
+            raise AccountRecoveryOver
         await lock_sessions(session, row.user_id)
         await locked_second_factor(session, row.user_id)
         await remove_second_factor(session, row.user_id)
@@ -160,11 +160,11 @@ async def send_recovery_code(session: AsyncSession, *, email: str, now: datetime
 
     Raises
     ------
-    RecoveryNeedsOperator
+    AccountRecoveryNeedsOperator
         This is no sandbox: nothing is connected that could send a message, so two people of the operator must help.
     """
     if not settings().sandbox:
-        raise RecoveryNeedsOperator
+        raise AccountRecoveryNeedsOperator
     user_id = await _alone(session, email)
     if user_id is None:
         return
@@ -188,13 +188,13 @@ async def send_recovery_code(session: AsyncSession, *, email: str, now: datetime
             )
         )
         await session.flush()
-        await announce(session, RecoveryAsked(str(row.id), str(user_id), row.kind), occurred_at=now)
+        await announce(session, AccountRecoveryAsked(str(row.id), str(user_id), row.kind), occurred_at=now)
         await _write_down(session, None, "parties.recovery_asked", row, now=now)
 
 
 async def recover_alone(
     session: AsyncSession, *, email: str, code: str, password: str, now: datetime
-) -> RecoveryRefused | None:
+) -> AccountRecoveryRefused | None:
     """Set a new password by a recovery code, or in a sandbox by the code of a message; all sessions end.
 
     For people of one-person desks only. The second factor stays: the next sign-in asks for its code, or for another
@@ -211,14 +211,14 @@ async def recover_alone(
     if user_id is None:
         # The same work as setting a password, so that the time tells nothing of the email.
         await is_right_password(password, None)
-        return RecoveryRefused()
+        return AccountRecoveryRefused()
     async with platform_scope(session):
         await lock_sessions(session, user_id)
         await locked_second_factor(session, user_id)
         kept, sent = await unspent_code(session, user_id, code), await _sent(session, user_id, code)
         if not await settle(session, user_id, is_right=kept is not None or sent is not None):
             await is_right_password(password, None)
-            return RecoveryRefused()
+            return AccountRecoveryRefused()
         for used in (one for one in (kept, sent) if one is not None):
             session.add(used)
         if kept is not None:
