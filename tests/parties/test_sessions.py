@@ -186,6 +186,23 @@ async def test_use_is_noted_coarsely(
     assert later >= at_first
 
 
+async def test_a_session_that_nobody_used_for_an_hour_is_over_and_stays_so(
+    database: Database, person: Viewer, noon: datetime, admin: asyncpg.Connection
+) -> None:
+    signed_in = await signs_in(database, EMAIL, now=noon)
+    other = await signs_in(database, EMAIL, now=noon)
+    await admin.execute(
+        "UPDATE parties.web_session SET seen_at = $1 WHERE id = (SELECT min(id::text)::uuid FROM parties.web_session)",
+        wall_now() - timedelta(minutes=61),
+    )
+
+    late = [await is_in(database, signed_in.token) for _ in range(2)]
+    listed = await sessions_of(database, other, noon)
+
+    assert late == [False, False]
+    assert [view.is_current for view in listed] == [True]
+
+
 async def test_a_session_switches_between_the_organisations_of_its_person(
     database: Database, bank: Desk, person: Viewer, noon: datetime
 ) -> None:

@@ -23,6 +23,7 @@ from xinyidai.parties.models import (
 )
 from xinyidai.parties.queries.registry import party
 from xinyidai.parties.rules import (
+    IDLE_LASTS,
     SEEN_COARSE,
     Desk,
     InvitationOver,
@@ -42,7 +43,8 @@ from xinyidai.parties.rules import (
 )
 
 _VIEWER = text(
-    "SELECT user_id, party_id, party_kind, roles, proved_at FROM parties.viewer_of_session(:digest, :wall_at, :coarse)"
+    "SELECT user_id, party_id, party_kind, roles, proved_at"
+    " FROM parties.viewer_of_session(:digest, :wall_at, :coarse, :idle)"
 )
 
 
@@ -51,7 +53,7 @@ async def viewer_of_session(session: AsyncSession, token: str) -> Viewer | None:
 
     Needs no scope. One query: it also sees that the membership is active, and notes the session's use coarsely.
     """
-    asked = {"digest": token_digest(token), "wall_at": wall_now(), "coarse": SEEN_COARSE}
+    asked = {"digest": token_digest(token), "wall_at": wall_now(), "coarse": SEEN_COARSE, "idle": IDLE_LASTS}
     row = (await session.execute(_VIEWER, asked)).one_or_none()
     if row is None:
         return None
@@ -187,6 +189,7 @@ async def web_sessions(
             col(WebSession.stage) == SessionStage.OPEN,
             col(WebSession.ended_at).is_(None),
             col(WebSession.expires_at) > wall_at,
+            col(WebSession.seen_at) > wall_at - IDLE_LASTS,
             col(WebSession.id) > after_id(cursor),
         )
         .order_by(col(WebSession.id))

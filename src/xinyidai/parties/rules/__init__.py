@@ -85,6 +85,7 @@ from xinyidai.parties.rules.second_factor import (
     typed_code,
 )
 from xinyidai.parties.rules.sessions import (
+    IDLE_LASTS,
     PENDING_LASTS,
     SEEN_COARSE,
     SESSION_LASTS,
@@ -108,6 +109,7 @@ from xinyidai.parties.rules.tokens import MAX_TOKEN, new_token, token_digest
 
 __all__ = [
     "ASKING_LASTS",
+    "IDLE_LASTS",
     "INVITATION_LASTS",
     "LINK_LASTS",
     "MAX_CODE",

@@ -10,6 +10,8 @@ from xinyidai.foundation.errors import Refusal
 from xinyidai.parties.rules.identity import PartyId
 
 SESSION_LASTS: Final = timedelta(hours=8)
+IDLE_LASTS: Final = timedelta(hours=1)
+"""A session that nobody used for so long is over, since somebody else may sit there by now."""
 PENDING_LASTS: Final = timedelta(minutes=10)
 """From the right password to the code, or to the end of a first enrolment."""
 SEEN_COARSE: Final = timedelta(minutes=1)
