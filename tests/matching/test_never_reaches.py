@@ -26,7 +26,7 @@ from xinyidai.matching.queries import DispatchView
 from xinyidai.matching.rules.states import OPEN_TO_LENDER, DeclineReason, DispatchPath, DispatchState
 from xinyidai.products import service as products
 
-SEEDS, STEPS = range(3), 40
+SEEDS, STEPS = range(4), 50
 OPEN = OPEN_TO_LENDER
 
 
@@ -149,7 +149,8 @@ async def _time_out(session: AsyncSession, world: World, one: Asked, chance: ran
 
 
 async def _indicate(session: AsyncSession, world: World, one: Asked, chance: random.Random, *, now: datetime) -> None:
-    for dispatch in await queries.dispatches_for(session, one.demand.id):
+    sent = await queries.dispatches_for(session, one.demand.id)
+    for dispatch in chance.sample(sent, min(3, len(sent))):
         with contextlib.suppress(Refusal):
             await an_indication(
                 session, world.filters[dispatch.lender_id].bank, dispatch, terms=a_range(days=25, now=now), now=now
@@ -238,7 +239,7 @@ async def _read_without_right(session: AsyncSession, world: World, *, now: datet
 
 ACTS = {
     _match: 4,
-    _assign: 8,
+    _assign: 12,
     _decline: 5,
     _time_out: 3,
     _indicate: 5,
