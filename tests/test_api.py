@@ -82,6 +82,7 @@ async def test_every_operation_has_a_name_a_summary_and_an_example(app: Litestar
 MOVES_MONEY = {
     "AcceptOffer",
     "ApproveAgreement",
+    "ChooseLenders",
     "ConfirmPayIn",
     "DeclarePayIn",
     "DenyClaim",

@@ -1,7 +1,7 @@
 """Two-stage offers: indications, the firm's choice under a written authority, the distance of an offer from its range.
 
-Rows that are there stay valid: what they do not say is NULL, and the new rule that a binding offer stands on an
-authority holds for rows written or moved from now on (NOT VALID).
+Rows that are there stay valid: what they do not say is NULL. A dispatch that never was indicated may stay offered
+without an authority, for an offer from before; no other may.
 """
 
 import sqlalchemy as sa
@@ -68,8 +68,7 @@ def _widen_dispatch() -> None:
     _check(
         "matching.dispatch",
         "binding_under_authority",
-        "state NOT IN ('chosen', 'offered') OR authority_id IS NOT NULL",
-        valid=False,
+        "authority_id IS NOT NULL OR (state <> 'chosen' AND (state <> 'offered' OR indicated_at IS NULL))",
     )
     op.create_index("uq_dispatch_authority_id", "dispatch", ["authority_id"], unique=True, schema="matching")
     _index_waiting("'sent', 'in_review', 'chosen'")
@@ -156,7 +155,6 @@ def _restate(table: str, name: str, condition: str) -> None:
     _check(table, name, condition)
 
 
-def _check(table: str, name: str, condition: str, *, valid: bool = True) -> None:
+def _check(table: str, name: str, condition: str) -> None:
     bare = table.split(".")[1]
-    suffix = "" if valid else " NOT VALID"
-    op.execute(f"ALTER TABLE {table} ADD CONSTRAINT ck_{bare}_{name} CHECK ({condition}){suffix}")
+    op.execute(f"ALTER TABLE {table} ADD CONSTRAINT ck_{bare}_{name} CHECK ({condition})")

@@ -69,7 +69,8 @@ class Dispatch(SQLModel, table=True):
         CheckConstraint("(path = 'manual') = (assigned_by IS NOT NULL)", name="manual_has_somebody"),
         CheckConstraint("(chosen_at IS NULL) = (authority_id IS NULL)", name="chosen_is_authorised"),
         CheckConstraint(
-            "state NOT IN ('chosen', 'offered') OR authority_id IS NOT NULL", name="binding_under_authority"
+            "authority_id IS NOT NULL OR (state <> 'chosen' AND (state <> 'offered' OR indicated_at IS NULL))",
+            name="binding_under_authority",
         ),
         UniqueConstraint("demand_id", "lender_id"),
         Index("ix_dispatch_lender_id_id", "lender_id", "id"),
