@@ -128,6 +128,7 @@ PROVED_FRESHLY = {
 MOVES_MONEY = {
     "AcceptOffer",
     "ApproveAgreement",
+    "ChooseLenders",
     "ConfirmPayIn",
     "DeclarePayIn",
     "DenyClaim",

@@ -27,7 +27,11 @@ from xinyidai.demands.rules import DemandState
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotAllowed, NotFound
 from xinyidai.foundation.ids import new_id
+from xinyidai.foundation.migrating import migrate
+from xinyidai.foundation.settings import DatabaseRole
 from xinyidai.matching import queries, service
+from xinyidai.matching.models import Offer, OfferStanding
+from xinyidai.matching.queries import DispatchView
 from xinyidai.matching.rules.offers import AnotherOfferAccepted, DemandNotOpen, OfferExpired
 from xinyidai.matching.rules.states import DispatchState, IllegalOfferStep, OfferEnd, OfferState
 from xinyidai.matching.service import AcceptedView
@@ -156,7 +160,7 @@ async def test_two_offers_accepted_in_the_same_millisecond_leave_exactly_one(
 ) -> None:
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
-        banks = [await a_bank(session, requires_cover=True, now=noon) for _ in range(5)]
+        banks = [await a_bank(session, requires_cover=True, now=noon) for _ in range(3)]
         firm, demand = await an_asking_firm(session, *banks, now=noon)
         by_lender = {one.lender_id: one for one in (await service.match(session, demand.id, now=noon)).dispatches}
         offers = [await an_offer(session, bank, by_lender[bank.id], now=noon) for bank in banks]
@@ -174,8 +178,8 @@ async def test_two_offers_accepted_in_the_same_millisecond_leave_exactly_one(
         )
     won = [answer for answer in answers if isinstance(answer, AcceptedView)]
     lost = [answer for answer in answers if isinstance(answer, AnotherOfferAccepted)]
-    assert (len(won), len(lost)) == (1, 4)
-    assert states == {OfferState.ACCEPTED: 1, OfferState.DECLINED: 4}
+    assert (len(won), len(lost)) == (1, 2)
+    assert states == {OfferState.ACCEPTED: 1, OfferState.DECLINED: 2}
     assert list(reserved.scalars()) == [won[0].offer_id]
     assert announced.scalar_one() == 1
 
@@ -290,3 +294,68 @@ async def _accept(database: Database, firm: Viewer, offer_id: UUID, *, now: date
     async with in_transaction(database.app) as session:
         await act_as(session, firm, now=now)
         return await service.accept(session, firm, offer_id, now=now)
+
+
+async def test_an_offer_from_before_the_two_stages_is_still_accepted_or_taken_back(
+    database: Database, noon: datetime
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank = await a_bank(session, now=noon)
+        asked = [await a_dispatch(session, bank, now=noon) for _ in range(2)]
+    offers = [await _an_offer_from_before(database, dispatch, now=noon) for _firm, dispatch in asked]
+    await migrate(database.settings.dsn(DatabaseRole.MIGRATE), to="0019")
+    await migrate(database.settings.dsn(DatabaseRole.MIGRATE))
+
+    accepted = await _accept(database, asked[0][0], offers[0], now=noon)
+    async with in_transaction(database.app) as session:
+        await act_as(session, bank.desk.maker, now=noon)
+        await service.withdraw_offer(session, bank.desk.maker, offers[1], now=noon)
+        back = await queries.dispatch(session, bank.desk.maker, asked[1][1].id)
+
+    assert accepted.offer_id == offers[0]
+    assert back.state is DispatchState.IN_REVIEW
+
+
+async def _an_offer_from_before(database: Database, dispatch: DispatchView, *, now: datetime) -> UUID:
+    """Write the rows that an issued offer left before there were indications; return its id."""
+    row = Offer(
+        dispatch_id=dispatch.id,
+        demand_id=dispatch.demand_id,
+        firm_id=dispatch.firm_id,
+        lender_id=dispatch.lender_id,
+        product_id=dispatch.product_id,
+        amount_fen=50_000_000,
+        rate_bp=400,
+        term_months=12,
+        repayment_kind="equal_instalments",
+        total_interest_fen=1_089_942,
+        requires_cover=False,
+        valid_until=now + timedelta(days=20),
+        made_by=new_id(),
+        made_at=now,
+    )
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=now)
+        session.add(row)
+        await session.flush()
+        offer_id = row.id
+        session.add(
+            OfferStanding(
+                offer_id=offer_id,
+                demand_id=dispatch.demand_id,
+                firm_id=dispatch.firm_id,
+                lender_id=dispatch.lender_id,
+                made_by=row.made_by,
+                valid_until=row.valid_until,
+                state=OfferState.ISSUED.value,
+                approved_by=new_id(),
+                approved_at=now,
+            )
+        )
+        await demand_service.mark(session, dispatch.demand_id, DemandState.OFFERED, now=now)
+        await session.execute(
+            text("UPDATE matching.dispatch SET state = 'offered', offered_at = :now WHERE id = :id"),
+            {"now": now, "id": dispatch.id},
+        )
+    return offer_id

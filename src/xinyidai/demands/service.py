@@ -1,6 +1,6 @@
 """Verbs on demands: draft, submit, withdraw, expire; open to a lender and close again; write down an exposure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -205,6 +205,12 @@ async def lock(session: AsyncSession, demand_id: UUID) -> DemandView:
     NotFound
     """
     return view_of(await _locked(session, demand_id))
+
+
+async def lock_all(session: AsyncSession, demand_ids: Iterable[UUID]) -> None:
+    """Lock many demands in the order of their ids, so that two jobs that meet the same ones never wait in a circle."""
+    for demand_id in sorted(set(demand_ids)):
+        await _locked(session, demand_id)
 
 
 async def mark(session: AsyncSession, demand_id: UUID, state: DemandState, *, now: datetime) -> DemandView:

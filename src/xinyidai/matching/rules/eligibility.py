@@ -16,8 +16,11 @@ from xinyidai.matching.rules.costs import total_interest_fen
 from xinyidai.matching.rules.ranking import Candidate, Ranked, lot_of, rank
 from xinyidai.products.rules import Clause, failing_clauses
 
-RULES_VERSION = "match-1"
+RULES_VERSION = "match-2"
 """Changed with every change of meaning below, so that a replay knows which rules decided."""
+
+REPLAYABLE = frozenset({"match-1", RULES_VERSION})
+"""match-1 drew lots from ids: its vectors hold no business keys, and `lot_for` then draws as it did."""
 
 WHOLE_PPM = 1_000_000
 
@@ -43,6 +46,7 @@ class Filter(StrEnum):
     ASKED = "lender_asked_before"
 
 
+# What lender, fund and guarantor agreed on is theirs: of a line the firm hears that it does not carry the loan, not why.
 SENTENCES: Mapping[str, tuple[str, str]] = {
     Filter.AMOUNT: ("融资金额 {got} 分不在产品额度 {wanted} 分之内", "Amount {got} fen is outside {wanted} fen"),
     Filter.TERM: ("融资期限 {got} 个月不在产品期限 {wanted} 个月之内", "Term {got} months is outside {wanted} months"),
@@ -51,19 +55,13 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     Filter.REGION: ("产品服务区域为 {wanted}，不含 {got}", "The product serves regions {wanted}, not {got}"),
     Filter.INDUSTRY: ("产品服务行业为 {wanted}，不含 {got}", "The product serves industries {wanted}, not {got}"),
     Filter.CONSENT: ("尚未授权该机构查询所需信息", "No valid consent lets this lender look into what it needs"),
-    Filter.LINE: ("该机构的风险分担额度线状态为 {got}", "The lender's risk-sharing line is {got}"),
+    Filter.LINE: ("该机构目前没有可用的风险分担额度", "The lender has no open risk-sharing line now"),
     Filter.LINE_CAPACITY: (
-        "风险分担额度剩余 {wanted} 分，本笔需占用 {got} 分",
-        "The line has {wanted} fen left and this loan needs {got} fen",
+        "该机构的风险分担额度不足以覆盖本笔",
+        "The lender's risk-sharing line cannot carry this amount now",
     ),
-    Filter.LINE_FIRM_CAP: (
-        "分担协议单户上限为 {wanted} 分，本笔为 {got} 分",
-        "The line takes {wanted} fen a firm; this is {got}",
-    ),
-    Filter.LINE_RATE: (
-        "分担协议利率上限 {wanted} bp 低于产品最低利率 {got} bp",
-        "The line allows at most {wanted} bp and the product starts at {got} bp",
-    ),
+    Filter.LINE_FIRM_CAP: ("本笔超过风险分担的单户上限", "The amount is above what risk sharing takes for one firm"),
+    Filter.LINE_RATE: ("该产品的利率高于风险分担的上限", "The product's rates are above what risk sharing allows"),
     Filter.ASKED: ("该机构已收到过本需求", "This lender was asked about this demand before"),
 }
 
@@ -107,6 +105,7 @@ class Standing:
     line_firm_cap_fen: int = 0
     line_max_rate_bp: int = 0
     grant_share_ppm: int | None = None
+    lender_code: str | None = None
 
 
 class Failure(NamedTuple):
@@ -189,9 +188,15 @@ def candidate_of(product: OnShelf, facts: Facts, standings: Mapping[str, Standin
     promised = _whole(facts, "answer_working_days")
     if product.answer_days is not None:
         promised = min(promised, product.answer_days)
-    share = standings[product.lender_id].grant_share_ppm
-    lot = lot_of(str(facts["demand_id"]), product.lender_id, product.code)
-    return Candidate(product.product_id, product.code, product.lender_id, cost, promised, share, lot)
+    standing = standings[product.lender_id]
+    lot = lot_for(product, facts, standing)
+    return Candidate(product.product_id, product.code, product.lender_id, cost, promised, standing.grant_share_ppm, lot)
+
+
+def lot_for(product: OnShelf, facts: Facts, standing: Standing) -> str:
+    """Return the lot of one product for one demand, drawn from business keys where the vector holds them."""
+    demand_key = facts.get("demand_key") or facts["demand_id"]
+    return lot_of(str(demand_key), standing.lender_code or product.lender_id, product.code)
 
 
 def _terms(product: OnShelf, facts: Facts) -> list[Failure]:
@@ -230,19 +235,19 @@ def _lender(product: OnShelf, facts: Facts, standing: Standing) -> list[Failure]
     if not product.requires_cover:
         return failures
     if standing.line not in ("open", "watch"):
-        return [*failures, Failure(Filter.LINE, "line", "in", ["open", "watch"], standing.line)]
+        return [*failures, _of_line(Filter.LINE)]
     covered = _whole(facts, "amount_fen") * standing.line_covered_ppm // WHOLE_PPM
     if covered > standing.line_available_fen:
-        failures.append(
-            Failure(Filter.LINE_CAPACITY, "line_available_fen", "at_least", standing.line_available_fen, covered)
-        )
+        failures.append(_of_line(Filter.LINE_CAPACITY))
     if _whole(facts, "amount_fen") > standing.line_firm_cap_fen:
-        cap, amount = standing.line_firm_cap_fen, _whole(facts, "amount_fen")
-        failures.append(Failure(Filter.LINE_FIRM_CAP, "amount_fen", "at_most", cap, amount))
+        failures.append(_of_line(Filter.LINE_FIRM_CAP))
     if product.min_rate_bp > standing.line_max_rate_bp:
-        bounds = standing.line_max_rate_bp, product.min_rate_bp
-        failures.append(Failure(Filter.LINE_RATE, "line_max_rate_bp", "at_least", *bounds))
+        failures.append(_of_line(Filter.LINE_RATE))
     return failures
+
+
+def _of_line(code: Filter) -> Failure:
+    return Failure(code, "line", "equals", None, None)
 
 
 def _whole(facts: Facts, field: str) -> int:
