@@ -46,7 +46,7 @@ class Filter(StrEnum):
     ASKED = "lender_asked_before"
 
 
-# What lender, fund and guarantor agreed on is theirs: of a line the firm hears that it does not carry the loan, not why.
+# What lender, fund and guarantor agreed on is theirs: a firm hears that a line does not carry its loan, and no figure.
 SENTENCES: Mapping[str, tuple[str, str]] = {
     Filter.AMOUNT: ("融资金额 {got} 分不在产品额度 {wanted} 分之内", "Amount {got} fen is outside {wanted} fen"),
     Filter.TERM: ("融资期限 {got} 个月不在产品期限 {wanted} 个月之内", "Term {got} months is outside {wanted} months"),
