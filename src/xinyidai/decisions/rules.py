@@ -9,7 +9,6 @@ from enum import StrEnum
 from uuid import UUID
 
 from xinyidai.foundation.canonical import Json, canonical_bytes
-from xinyidai.foundation.errors import Refusal
 
 Scalar = int | str | None
 Vector = Mapping[str, Scalar]
@@ -26,15 +25,6 @@ MAX_NAMED_DIFFERENCES = 1_000
 
 class ReasonIncomplete(ValueError):
     """A reason lacks its code or one of its two sentences; a fault of the room that decides, not of an input."""
-
-
-class DecisionPurged(Refusal):
-    """The decision's inputs were destroyed at the end of their retention."""
-
-    code = "decision_purged"
-    status = 410
-    title_zh = "该决策的输入已按保存期限依法销毁"
-    title_en = "The inputs of this decision were lawfully destroyed at the end of their retention"
 
 
 @dataclass(frozen=True)

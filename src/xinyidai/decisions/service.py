@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
@@ -249,13 +249,3 @@ async def open_for(
     if key.subject_id != subject_id:
         raise CiphertextAltered("the key is another subject's")
     return key.cipher.open(sealed, bound_to=bound_to + subject_id.bytes)
-
-
-async def has_living_key(session: AsyncSession, subject_id: UUID) -> bool:
-    """Say whether a subject has a key, which is whether anything sealed about it can still be read."""
-    found = await session.execute(
-        select(col(SubjectKey.id)).where(
-            col(SubjectKey.subject_id) == subject_id, col(SubjectKey.destroyed_at).is_(None)
-        )
-    )
-    return found.scalar_one_or_none() is not None

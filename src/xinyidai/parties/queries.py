@@ -79,12 +79,6 @@ async def parties_by_credit_code(session: AsyncSession, codes: Sequence[str]) ->
     return {view.credit_code: view for view in await _views(session, statement) if view.credit_code}
 
 
-async def parties_of_kind(session: AsyncSession, kind: OrganisationKind, *, limit: int = 10_000) -> list[PartyView]:
-    """Return the parties of a kind in order of registration, at most `limit`: for lists that are short by nature."""
-    statement = _parties().where(col(Party.kind) == kind).order_by(col(Party.id)).limit(limit)
-    return await _views(session, statement)
-
-
 async def party_page(
     session: AsyncSession, *, kind: OrganisationKind, cursor: str | None, limit: int
 ) -> Page[PartyView]:
@@ -178,11 +172,6 @@ async def desk(session: AsyncSession, party_id: UUID) -> Desk:
         )
     )
     return desk_of(kind, {UserId(user_id): frozenset(map(Role, roles)) for user_id, roles in rows})
-
-
-async def desk_is_complete(session: AsyncSession, party_id: UUID) -> bool:
-    """Say whether an organisation's desk has the two people that four eyes need."""
-    return (await desk(session, party_id)).is_complete
 
 
 async def regions_on(
