@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Generator
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -9,15 +10,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import structlog
+from builders_parties import a_firm, a_lender
 from click.testing import CliRunner
 from conftest import Database
 
 from xinyidai.access.rules import OrganisationKind
+from xinyidai.access.service import act_as_platform
 from xinyidai.cli import main
+from xinyidai.cli.diagnosis import _desks
 from xinyidai.cli.story.cumcm2020c import read_script
 from xinyidai.cli.surroundings import PORT_TAKEN
+from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.logging import configure_logging
 from xinyidai.foundation.settings import settings
+from xinyidai.parties import queries, service
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +132,21 @@ def test_a_logged_error_shows_no_local_values(capsys: pytest.CaptureFixture[str]
     structlog.reset_defaults()
     assert "it_failed" in told.err
     assert "hunter2xyz" not in told.err + told.out
+
+
+async def test_doctor_names_the_institution_where_nobody_could_approve(database: Database, noon: datetime) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        complete = await a_lender(session, now=noon)
+        await a_firm(session, now=noon)
+        (ended,) = [
+            view
+            for view in (await queries.members(session, complete.id)).rows
+            if view.user_id == complete.checker.principal_id
+        ]
+        await service.end_membership(session, complete.maker, ended.id, now=noon)
+
+    bare, binding = [await _desks(database.worker, is_binding=is_binding) for is_binding in (False, True)]
+
+    assert (bare.is_ok, binding.is_ok) == (True, False)
+    assert f"({complete.id}) lacks approver" in binding.says

@@ -4,11 +4,12 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from xinyidai.foundation.canonical import Json, canonical_bytes
+from xinyidai.foundation.clock import add_months, start_of_day
 
 Scalar = int | str | None
 Vector = Mapping[str, Scalar]
@@ -19,6 +20,9 @@ Outcome = Mapping[str, Json]
 
 Reason = Mapping[str, Json]
 """Why: at least ``code``, ``zh`` and ``en``; shown to the subject as it stands."""
+
+LENT = "lent"
+"""Under which kind retention is looked up for what rooms above seal under a subject's key."""
 
 MAX_NAMED_DIFFERENCES = 1_000
 
@@ -113,6 +117,27 @@ class ReplayReport:
             self.purged + other.purged,
             (self.differences + other.differences)[:MAX_NAMED_DIFFERENCES],
         )
+
+
+@dataclass(frozen=True)
+class RetentionRule:
+    """How long inputs of decisions of a kind are kept, from a day on."""
+
+    kind: str
+    valid_from: date
+    months: int
+
+
+def kept_since(rules: Sequence[RetentionRule], today: date) -> dict[str, datetime]:
+    """Return, by kind, the moment before which nothing is kept any more; a kind without a rule in force is not there.
+
+    Months are counted back from the Shanghai day `today`, to the beginning of a day.
+    """
+    in_force: dict[str, RetentionRule] = {}
+    for rule in sorted(rules, key=lambda rule: rule.valid_from):
+        if rule.valid_from <= today:
+            in_force[rule.kind] = rule
+    return {kind: start_of_day(add_months(today, -rule.months)) for kind, rule in in_force.items()}
 
 
 def differing_fields(recorded: Mapping[str, Json], again: Mapping[str, Json]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from xinyidai.parties.models import (
     User,
 )
 from xinyidai.parties.rules import (
+    ONE_PERSON_DESKS,
     Desk,
     IndustryUnknown,
     IndustryView,
@@ -172,6 +173,19 @@ async def desk(session: AsyncSession, party_id: UUID) -> Desk:
         )
     )
     return desk_of(kind, {UserId(user_id): frozenset(map(Role, roles)) for user_id, roles in rows})
+
+
+async def incomplete_desks(session: AsyncSession, *, limit: int) -> list[tuple[PartyView, Desk]]:
+    """Return the first institutions whose desk lacks one of the two people that four eyes need; platform scope."""
+    found: list[tuple[PartyView, Desk]] = []
+    statement = _parties().where(col(Party.kind).not_in(ONE_PERSON_DESKS)).order_by(col(Party.id))
+    for view in await _views(session, statement):
+        standing = await desk(session, view.id)
+        if not standing.is_complete:
+            found.append((view, standing))
+        if len(found) == limit:
+            break
+    return found
 
 
 async def regions_on(

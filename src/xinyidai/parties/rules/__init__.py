@@ -26,6 +26,7 @@ from xinyidai.parties.rules.identity import (
     checked_password,
 )
 from xinyidai.parties.rules.people import (
+    ONE_PERSON_DESKS,
     Desk,
     DuplicateMembership,
     ExceptionNotNeeded,
@@ -53,6 +54,7 @@ from xinyidai.parties.rules.sizes import (
 
 __all__ = [
     "MAX_PASSWORD",
+    "ONE_PERSON_DESKS",
     "PLATFORM_ID",
     "CreditCodeCheckDigitWrong",
     "CreditCodeClassUnfit",
