@@ -40,11 +40,8 @@ class _TextCheck(InitPlugin):
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Wrap the decoder."""
-        is_schema, decode = next(
-            one
-            for one in PydanticInitPlugin.decoders(validate_strict=None)
-            if one[0](BaseModel)  # type: ignore[arg-type]
-        )
+        decoders = PydanticInitPlugin.decoders(validate_strict=None)  # type: ignore[arg-type]
+        is_schema, decode = next(one for one in decoders if one[0](BaseModel))
 
         def read(schema: type[BaseModel], value: Json) -> object:
             _requires_storable(value, "$")
