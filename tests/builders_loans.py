@@ -171,6 +171,7 @@ async def _an_accepted_demand(
         use=LoanUse.RAW_MATERIALS,
         repayment_kind=repayment_kind,
         wanted_by=business_date(now) + timedelta(days=30),
+        is_lawful_use_declared=True,
         now=now,
     )
     for state in (DemandState.MATCHING, DemandState.OFFERED, DemandState.ACCEPTED):

@@ -20,13 +20,14 @@ from xinyidai.app.describing import Document, describe
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.partners import service as partners
+from xinyidai.partners.rules import Scope
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
 @pytest.fixture
 def app(database: Database, noon: datetime) -> Litestar:
-    settings = database.settings.model_copy(update={"sandbox": True})
+    settings = database.settings.model_copy(update={"sandbox": True, "requests_per_minute": 100_000})
     return create_app(settings, database.app, clock=AnchoredClock(wall_now(), noon))
 
 
@@ -147,8 +148,17 @@ async def test_every_call_that_moves_money_says_that_it_needs_a_key(app: Litesta
         for _, _, operation in operations(app)
         if "Idempotency-Key" in str(operation.get("description"))
     }
+    taking = {
+        str(operation["operationId"]): operation
+        for _, _, operation in operations(app)
+        if "Idempotency-Key" in [parameter["name"] for parameter in operation.get("parameters", [])]  # type: ignore[attr-defined]
+    }
+    told = {name: json.dumps(operation["responses"]) for name, operation in taking.items()}
+    codes = ("idempotency_key_missing", "idempotency_key_refused", "idempotency_key_reused", "twin_in_flight")
 
     assert saying == MOVES_MONEY
+    assert set(taking) == MOVES_MONEY
+    assert [name for name, text in told.items() if not all(f"`{code}`" in text for code in codes)] == []
 
 
 async def test_what_moves_money_or_rights_demands_a_fresh_proof_of_people(app: Litestar) -> None:
@@ -309,6 +319,85 @@ async def test_a_malformed_demand_is_refused_and_nothing_is_written(
     assert 400 <= answer.status_code < 500
     assert answer.json()["code"]
     assert written == 0
+
+
+NOT_UTF_8 = b'{"email": "\xff\xfe", "password": "x"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (rb'{"email": "a\u0000@example.com", "password": "x"}', 422, "input_refused"),
+        (rb'{"email": "a@example.com", "password": "\u0000"}', 422, "input_refused"),
+        (rb'{"email": "a@example.com", "password": "x", "\u0000": 1}', 422, "input_refused"),
+        (rb'{"email": "\ud800", "password": "x"}', 400, "request_refused"),
+        (NOT_UTF_8, 400, "request_refused"),
+    ],
+    ids=["NUL in email", "NUL in password", "NUL in a name", "half a surrogate", "not utf-8"],
+)
+async def test_text_that_no_database_can_hold_is_refused_before_a_sign_in(
+    visitor: httpx.AsyncClient, body: bytes, status: int, code: str
+) -> None:
+    answer = await visitor.post("/api/v1/sign-in", headers={"Content-Type": "application/json"}, content=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_no_json_door_answers_that_it_failed_to_nul_or_to_what_is_not_utf_8(
+    app: Litestar, visitor: httpx.AsyncClient, database: Database, noon: datetime
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        firm, lender, operator = (
+            await a_firm(session, now=noon),
+            (await a_lender(session, now=noon)).maker,
+            (await the_operator(session, now=noon)).maker,
+        )
+    every_scope = [scope.value for scope in Scope]
+    keys = [await a_key(database, one, every_scope, noon) for one in (firm, lender, operator)]
+    document = document_of(app)
+    doors = [(method, path, one) for method, path, one in operations(app) if "requestBody" in one]
+    bodies = [NOT_UTF_8, *(nul_everywhere(one, document) for _method, _path, one in doors)]
+
+    answers = {
+        (method, path, body): (
+            await visitor.request(method, fill(path), headers=key | {"Content-Type": "application/json"}, content=body)
+        ).status_code
+        for (method, path, _one), nul in zip(doors, bodies[1:], strict=True)
+        for body in (NOT_UTF_8, nul)
+        for key in keys
+    }
+
+    assert len(doors) > 20
+    assert {one: status for one, status in answers.items() if not 400 <= status < 500 or status == 429} == {}
+
+
+def nul_everywhere(operation: dict[str, object], document: Document) -> bytes:
+    """Return a door's example with NUL at the end of every text."""
+    name = json.dumps(operation["requestBody"]).split("#/components/schemas/")[-1].split('"')[0]
+    schema = document["components"]["schemas"].get(name, {})
+    return re.sub(r'(": "[^"]*)"', r'\1\\u0000"', json.dumps(schema.get("examples", [{}])[0])).encode()  # type: ignore[index]
+
+
+async def test_nul_in_a_path_or_a_query_is_refused_too(
+    visitor: httpx.AsyncClient, database: Database, noon: datetime
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        operator = (await the_operator(session, now=noon)).maker
+    key = await a_key(database, operator, [scope.value for scope in Scope], noon)
+
+    answers = [
+        await visitor.get(f"/api/v1/{path}", headers=key)
+        for path in (
+            "ledger/accounts?prefix=%00",
+            "sources/deliveries?cursor=%00",
+            "products/%00",
+            "audit/records?cursor=%00",
+        )
+    ]
+
+    assert [answer.status_code for answer in answers if answer.status_code >= 500] == []
 
 
 async def test_a_body_over_a_megabyte_is_refused(

@@ -29,8 +29,9 @@ log = structlog.get_logger()
 
 VISIBILITY_SECONDS = 600
 TASK_SECONDS = 240
-EXPIRES_SECONDS = 3600
 """Under half the visibility time-out, so that a running task is never handed to a second worker."""
+EXPIRES_SECONDS = 3600
+"""When a message that nobody took is dropped; the sweeper has sent another long before."""
 
 Result = TypeVar("Result")
 

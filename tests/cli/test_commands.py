@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import structlog
 from anyio.to_thread import run_sync
+from builders_parties import a_firm, a_lender
 from click.testing import CliRunner
 from conftest import Database
 from redis import Redis
@@ -22,6 +23,7 @@ from redis import Redis
 from xinyidai.access.rules import OrganisationKind
 from xinyidai.access.service import act_as_platform
 from xinyidai.cli import main
+from xinyidai.cli.diagnosis import _desks
 from xinyidai.cli.story.cumcm2020c import read_script
 from xinyidai.cli.story.ground import require_empty
 from xinyidai.cli.surroundings import PORT_TAKEN, Connected, surroundings
@@ -31,6 +33,7 @@ from xinyidai.foundation.embedded import start_valkey
 from xinyidai.foundation.heartbeats import KEY
 from xinyidai.foundation.logging import configure_logging
 from xinyidai.foundation.settings import settings
+from xinyidai.parties import queries, service
 from xinyidai.parties.service import create_operator
 
 
@@ -207,3 +210,21 @@ def test_a_logged_error_shows_no_local_values(capsys: pytest.CaptureFixture[str]
     structlog.reset_defaults()
     assert "it_failed" in told.err
     assert "hunter2xyz" not in told.err + told.out
+
+
+async def test_doctor_names_the_institution_where_nobody_could_approve(database: Database, noon: datetime) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        complete = await a_lender(session, now=noon)
+        await a_firm(session, now=noon)
+        (ended,) = [
+            view
+            for view in (await queries.members(session, complete.id)).rows
+            if view.user_id == complete.checker.principal_id
+        ]
+        await service.end_membership(session, complete.maker, ended.id, now=noon)
+
+    bare, binding = [await _desks(database.worker, is_binding=is_binding) for is_binding in (False, True)]
+
+    assert (bare.is_ok, binding.is_ok) == (True, False)
+    assert f"({complete.id}) lacks approver" in binding.says

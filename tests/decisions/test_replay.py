@@ -1,7 +1,7 @@
 """Replay: the same, different, or lawfully purged."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -184,3 +184,57 @@ async def test_each_batch_leaves_one_audit_row_that_names_its_subjects(
 
     looked = await admin.fetch("SELECT subject_ids FROM audit.record WHERE action = 'decisions.replayed' ORDER BY id")
     assert [len(row["subject_ids"]) for row in looked] == [3, 2]
+
+
+async def end_retentions(database: Database, *, now: datetime) -> int:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=now)
+        return await service.end_retentions(session, now=now)
+
+
+async def keep_months(admin: asyncpg.Connection, **months: int) -> None:
+    await admin.executemany(
+        "INSERT INTO decisions.retention VALUES ($1, '2016-01-01', $2, 'tests', false)", list(months.items())
+    )
+
+
+async def test_past_its_retention_a_decision_is_purged_with_an_audit_row_and_no_failure(
+    database: Database, admin: asyncpg.Connection, noon: datetime
+) -> None:
+    await keep_months(admin, age=12)
+    await decide(database, FIRMS, now=noon)
+    await decide(database, FIRMS[:1], now=noon + timedelta(days=40))
+
+    ended = [await end_retentions(database, now=noon + timedelta(days=days)) for days in (365, 367, 368)]
+    report = await replay_all(database.worker, now=noon + timedelta(days=368))
+
+    audited = await admin.fetch("SELECT subject_ids FROM audit.record WHERE action = 'decisions.key_destroyed'")
+    assert ended == [0, 4, 0]
+    assert (report.same, report.different, report.purged) == (2, 0, 4)
+    assert sorted(row["subject_ids"][0] for row in audited) == sorted(FIRMS[1:])
+
+
+async def test_a_kind_without_a_rule_keeps_its_key(
+    database: Database, admin: asyncpg.Connection, noon: datetime
+) -> None:
+    await keep_months(admin, age=1)
+    await decide(database, FIRMS[:2], now=noon)
+    await decide(database, FIRMS[:1], now=noon, kind="of no rule")
+
+    ended = await end_retentions(database, now=noon + timedelta(days=4_000))
+
+    assert ended == 1
+
+
+async def test_what_a_room_above_sealed_keeps_the_key_for_its_own_time(
+    database: Database, admin: asyncpg.Connection, noon: datetime
+) -> None:
+    await keep_months(admin, age=1)
+    await decide(database, FIRMS[:1], now=noon)
+    async with in_transaction(database.app) as session:
+        await act_as_platform(session, now=noon)
+        await service.seal_for(session, {FIRMS[0]: b"shown"}, bound_to=b"tests", now=noon + timedelta(days=100))
+
+    ended = [await end_retentions(database, now=noon + timedelta(days=days)) for days in (3_652, 3_760)]
+
+    assert ended == [0, 1]

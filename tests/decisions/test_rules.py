@@ -1,5 +1,7 @@
 """The pure side of decisions."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +12,10 @@ from xinyidai.decisions.rules import (
     Leg,
     ReasonIncomplete,
     ReplayReport,
+    RetentionRule,
     check_reasons,
     differing_fields,
+    kept_since,
     keyed_digest,
 )
 from xinyidai.foundation.ids import derived_id
@@ -67,3 +71,25 @@ def test_reports_add_up_and_name_a_bounded_number_of_differences() -> None:
 
     assert (total.same, total.different, total.purged) == (2, 1600, 4)
     assert len(total.differences) == MAX_NAMED_DIFFERENCES
+
+
+@pytest.mark.parametrize(
+    ("today", "since"),
+    [
+        (date(2019, 12, 31), {}),
+        (date(2025, 8, 31), {"score": datetime(2025, 2, 27, 16, tzinfo=UTC)}),
+        (date(2025, 12, 31), {"score": datetime(2025, 6, 29, 16, tzinfo=UTC)}),
+        (
+            date(2026, 1, 1),
+            {"score": datetime(2024, 12, 31, 16, tzinfo=UTC), "match": datetime(2025, 11, 30, 16, tzinfo=UTC)},
+        ),
+    ],
+)
+def test_what_is_kept_follows_the_rule_of_the_day(today: date, since: dict[str, datetime]) -> None:
+    rules = [
+        RetentionRule("score", date(2026, 1, 1), 12),
+        RetentionRule("score", date(2020, 1, 1), 6),
+        RetentionRule("match", date(2026, 1, 1), 1),
+    ]
+
+    assert kept_since(rules, today) == since

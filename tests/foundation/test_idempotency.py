@@ -1,7 +1,7 @@
 """Idempotency keys: done once, answered the same again, refused for another body."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from conftest import Database
@@ -10,14 +10,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import OrganisationKind, PrincipalKind, Viewer
-from xinyidai.access.service import act_as
+from xinyidai.access.service import act_as, act_as_platform
+from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.idempotency import (
+    KEPT_FOR,
     Answer,
     IdempotencyKeyMissing,
     IdempotencyKeyRefused,
     KeyReused,
     check_key,
+    forget_answers,
     once,
 )
 from xinyidai.foundation.ids import new_id
@@ -131,3 +134,21 @@ def test_a_money_call_without_a_key_is_refused(key: str | None) -> None:
 def test_a_key_of_ten_kilobytes_or_with_odd_characters_is_refused(key: str) -> None:
     with pytest.raises(IdempotencyKeyRefused):
         check_key(key)
+
+
+async def test_an_answer_is_forgotten_after_its_time_and_the_key_then_is_a_new_call(
+    database: Database, noon: datetime
+) -> None:
+    viewer = a_viewer()
+    await call(database, viewer, noon, key="k", amount=1)
+    kept_to = wall_now() + KEPT_FOR
+
+    forgotten = []
+    for wall_at in (kept_to - timedelta(minutes=5), kept_to + timedelta(minutes=5)):
+        async with in_transaction(database.worker) as session:
+            await act_as_platform(session, now=noon)
+            forgotten.append(await forget_answers(session, wall_at=wall_at))
+    again = await call(database, viewer, noon, key="k", amount=2)
+
+    assert forgotten == [0, 1]
+    assert again == Answer({"number": 2}, is_replayed=False)

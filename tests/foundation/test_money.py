@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinyidai.foundation.money import Fen, Ppm, fraction_half_up, share_out, share_out_next
+from xinyidai.foundation.money import Fen, Ppm, fraction_half_up, share_out
 
 amounts = st.integers(min_value=-(10**15), max_value=10**15).map(Fen)
 
@@ -32,18 +32,6 @@ def test_the_order_of_the_parties_changes_nobodys_part(amount: Fen, shares: dict
     turned_round = dict(reversed(shares.items()))
 
     assert share_out(amount, shares) == share_out(amount, turned_round)
-
-
-@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=200), share_tables())
-def test_instalments_add_up_to_the_split_of_their_total(instalments: list[int], shares: dict[str, Ppm]) -> None:
-    paid = dict.fromkeys(shares, 0)
-    before = 0
-    for instalment in instalments:
-        parts = share_out_next(Fen(before), Fen(instalment), shares)
-        before += instalment
-        paid = {key: paid[key] + parts[key] for key in shares}
-
-    assert paid == share_out(Fen(before), shares)
 
 
 @given(amounts, st.integers(-(10**6), 10**6), st.integers(1, 10**6))

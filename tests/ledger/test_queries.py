@@ -138,10 +138,10 @@ async def test_turnover_is_by_prefix_kind_and_day_of_effect(database: Database, 
 
         assert await queries.turnover(session, prefix="cash:fund") == Turnover(100, 50)
         assert await queries.turnover(session, prefix="cash:") == Turnover(150, 150)
-        assert await queries.turnover_fen(session, prefix="cash:lender", kind="claim_paid") == 50
-        assert await queries.turnover_fen(session, prefix="cash:lender", kind="claim_paid", **june) == 20
-        assert await queries.turnover_fen(session, account_codes=["cash:fund", "memo:fund"]) == 55
-        assert await queries.turnover_fen(session, account_codes=[]) == 0
+        assert await queries.turnover(session, prefix="cash:lender", kind="claim_paid") == Turnover(50, 0)
+        assert await queries.turnover(session, prefix="cash:lender", kind="claim_paid", **june) == Turnover(20, 0)
+        assert (await queries.turnover(session, account_codes=["cash:fund", "memo:fund"])).net_fen == 55
+        assert await queries.turnover(session, account_codes=[]) == Turnover(0, 0)
 
 
 async def test_bad_cursor_and_prefix_are_refused(database: Database, books: dict[str, int]) -> None:

@@ -23,7 +23,7 @@ from xinyidai.consents import service as consents
 from xinyidai.consents.rules import ConsentMissing
 from xinyidai.demands import queries as demands
 from xinyidai.demands import service as demand_service
-from xinyidai.demands.rules import DemandState
+from xinyidai.demands.rules import DemandState, RepaymentKind
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotAllowed, NotFound
 from xinyidai.foundation.ids import new_id
@@ -110,7 +110,30 @@ async def test_only_the_firm_accepts(session: AsyncSession, noon: datetime) -> N
         await service.accept(session, bank.desk.maker, offer.id, now=noon)
 
 
-async def test_a_proposal_cannot_be_accepted(session: AsyncSession, noon: datetime) -> None:
+async def test_a_proposal_that_nobody_approved_cannot_be_accepted(session: AsyncSession, noon: datetime) -> None:
+    bank = await a_bank(session, now=noon)
+    firm, dispatch = await a_dispatch(session, bank, now=noon)
+    proposal = await service.make_offer(
+        session,
+        bank.desk.maker,
+        dispatch.id,
+        amount_fen=50_000_000,
+        rate_bp=400,
+        term_months=12,
+        repayment_kind=RepaymentKind.EQUAL_INSTALMENTS,
+        valid_until=noon + timedelta(days=20),
+        now=noon,
+    )
+
+    with pytest.raises(NotFound):
+        await service.accept(session, firm, proposal.id, now=noon)
+
+    await service.approve_offer(session, bank.desk.checker, proposal.id, now=noon)
+    accepted = await service.accept(session, firm, proposal.id, now=noon)
+    assert accepted.offer_id == proposal.id
+
+
+async def test_a_withdrawn_offer_cannot_be_accepted(session: AsyncSession, noon: datetime) -> None:
     bank = await a_bank(session, now=noon)
     firm, dispatch = await a_dispatch(session, bank, now=noon)
     offer = await an_offer(session, bank, dispatch, now=noon)

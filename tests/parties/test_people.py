@@ -276,7 +276,7 @@ async def test_the_operator_admits_the_first_people_of_a_bank(session: AsyncSess
             roles=[role, Role.ADMIN],
             now=noon,
         )
-        complete.append(await queries.desk_is_complete(session, party_id))
+        complete.append((await queries.desk(session, party_id)).is_complete)
 
     assert complete == [False, True]
 
@@ -311,7 +311,7 @@ async def test_an_ended_membership_makes_no_viewer(session: AsyncSession, noon: 
     await service.end_membership(session, desk.maker, ended.id, now=noon)
 
     assert await queries.viewer_for(session, desk.checker.principal_id, desk.id) is None
-    assert not await queries.desk_is_complete(session, desk.id)
+    assert not (await queries.desk(session, desk.id)).is_complete
     with pytest.raises(NotFound):
         await service.end_membership(session, desk.maker, ended.id, now=noon)
 

@@ -37,6 +37,7 @@ from xinyidai.parties.rules import (
     ExceptionStands,
     IndustryUnknown,
     PartyId,
+    PartyView,
     RegionUnknown,
     SizeClass,
 )
@@ -62,6 +63,11 @@ async def register(session: AsyncSession, now: datetime, **changed: str | None) 
     )
 
 
+async def firms(session: AsyncSession) -> tuple[PartyView, ...]:
+    """Return the first page of firms."""
+    return (await queries.party_page(session, kind=OrganisationKind.FIRM, cursor=None, limit=50)).rows
+
+
 async def test_every_kind_of_party_can_be_built(session: AsyncSession, noon: datetime) -> None:
     firm = await a_firm(session, now=noon)
     trader = await a_sole_trader(session, now=noon)
@@ -73,7 +79,7 @@ async def test_every_kind_of_party_can_be_built(session: AsyncSession, noon: dat
     assert view.region_code == "500103"
     assert view.industry_section == "F"
     assert trader.organisation_kind is OrganisationKind.SOLE_TRADER
-    assert [await queries.desk_is_complete(session, desk.id) for desk in desks] == [True] * 5
+    assert [(await queries.desk(session, desk.id)).is_complete for desk in desks] == [True] * 5
 
 
 async def test_the_operator_is_there_from_the_start(session: AsyncSession) -> None:
@@ -121,7 +127,7 @@ async def test_a_wrong_check_digit_is_refused_and_nothing_is_written(database: D
             await register(session, noon, credit_code=WRONG)
 
     async with in_transaction(database.app) as session:
-        assert await queries.parties_of_kind(session, OrganisationKind.FIRM) == []
+        assert await firms(session) == ()
 
 
 async def test_a_sole_traders_code_is_no_firms(session: AsyncSession, noon: datetime) -> None:
@@ -378,7 +384,7 @@ async def test_a_registration_never_tries_the_password_of_an_account(database: D
         await register_one()
 
     async with in_transaction(database.app) as session:
-        assert len(await queries.parties_of_kind(session, OrganisationKind.FIRM)) == 1
+        assert len(await firms(session)) == 1
 
 
 async def test_a_bank_does_not_register_itself(session: AsyncSession, noon: datetime) -> None:

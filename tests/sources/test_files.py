@@ -1,6 +1,7 @@
 """Files refused as a whole: a stable code, and not one row of anything changed."""
 
 import os
+import re
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -14,6 +15,8 @@ import pytest
 from builders_parties import a_credit_code
 from builders_sources import a_csv, a_parquet, a_row, an_agency, rows_of
 from conftest import Database
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as_platform
@@ -281,3 +284,35 @@ def test_csv_and_parquet_of_the_same_rows_read_the_same(tmp_path: Path) -> None:
     assert text.rows.net.fen.tolist() == typed.rows.net.fen.tolist()
     assert text.rows.number.to_pylist() == typed.rows.number.to_pylist()
     assert text.rows.issued_on.tolist() == typed.rows.issued_on.tolist()
+
+
+PIECES = [b'"', b'""', b",", b"a", b"\x00", b"\r", b" ", "买".encode(), b"\xef\xbb\xbf", b"," * 8, b'"x,y"', b"\x0b"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    lines=st.lists(
+        st.one_of(
+            st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join),
+            st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=20).map(str.encode),
+            st.just(b"C,1,out,2025-03-05,x,1.00,0.13,1.13,valid"),
+        ),
+        max_size=30,
+    ),
+    block=st.sampled_from([120, 400, files._CSV_BLOCK]),
+)
+def test_every_line_of_a_csv_file_is_read_or_named_once(lines: list[bytes], block: int) -> None:
+    body = ",".join(COLUMNS).encode() + b"\n" + b"".join(line + b"\n" for line in lines)
+    filled = [line for line in re.split(rb"[\r\n]+", b"\n".join(lines)) if line]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(files, "_CSV_BLOCK", block)
+        chunks = list(files.open_csv(body).chunks())
+
+    numbers = [int(number) for chunk in chunks for number in chunk.rows.line_no]
+    named = [one.line_no for chunk in chunks for one in chunk.broken]
+    assert sorted(numbers + named) == list(range(1, len(filled) + 1))
+    assert all(chunk.rows.raw.num_rows == len(chunk.rows.line_no) for chunk in chunks)
+    assert {one.line_no: one.content for chunk in chunks for one in chunk.broken} == {
+        number: filled[number - 1].decode().replace("\0", "\\u0000") for number in named
+    }

@@ -283,10 +283,13 @@ def test_a_number_seen_before_is_looked_at_again_whatever_the_size_of_the_chunks
 
 
 def targets(rows: list[Row], stored: list[Row]) -> tuple[list[int], list[str]]:
-    found = find_targets(frame_of(judged(rows).facts), frame_of(judged(stored).facts))
+    current = frame_of(judged(stored).facts)
+    # Facts whose counterparty is "of another" were delivered by another organisation.
+    found = find_targets(frame_of(judged(rows).facts), current.assign(is_own=current["counterparty"] != "of another"))
     faults = {
         Fault.DUPLICATE_ROW: found.is_duplicate,
         Fault.NOTHING_TO_CORRECT: found.has_no_target,
+        Fault.DELIVERED_BY_ANOTHER: found.is_anothers,
         Fault.AMBIGUOUS_CORRECTION: found.is_ambiguous,
     }
     return found.target.tolist(), faults_of_rows(faults, len(rows))
@@ -312,6 +315,8 @@ def a_fact(**fields: str | None) -> Row:
             [-1],
             ["ambiguous_correction"],
         ),
+        ([a_fact(net_yuan="99")], [a_fact(counterparty="of another")], [-1], ["delivered_by_another"]),
+        ([a_fact(net_yuan="99")], [a_fact(counterparty="of another"), a_fact()], [1], [""]),
         ([a_fact(net_yuan="98"), a_fact(net_yuan="99")], [a_fact()], [-1, -1], ["ambiguous_correction"] * 2),
         ([a_fact(net_yuan="99"), a_fact(net_yuan="99")], [a_fact()], [0, -1], ["", "duplicate_row"]),
     ],

@@ -219,6 +219,54 @@ async def test_a_broken_line_is_kept_aside_and_the_rest_is_loaded(place: Place) 
     assert (report.received, report.loaded, report.rejected) == (3, 2, {"wrong_column_count": 1})
 
 
+async def test_a_forgotten_quote_costs_its_own_line_alone(place: Place) -> None:
+    path = a_csv(place.folder, rows_of(place.code, 6))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[2] = lines[2].replace("重庆买方有限公司", '"ab')
+    lines[4] = lines[4].replace("重庆买方有限公司", '"重庆, ""买方"" 有限公司"')
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    report = await service.receive_file(place.database.worker, place.agency, path, now=place.noon)
+
+    async with in_transaction(place.database.app) as session:
+        await act_as(session, place.agency, now=place.noon)
+        aside = await queries.rejected_rows(session, place.agency, report.delivery_id)
+    assert (report.received, report.loaded, report.rejected) == (6, 5, {"unclosed_quote": 1})
+    assert [(row.line_no, row.faults, row.content) for row in aside.rows] == [(2, ("unclosed_quote",), lines[2])]
+
+
+async def test_a_broken_line_with_nul_is_kept_aside_with_the_nul_written_out(place: Place) -> None:
+    path = a_csv(place.folder, rows_of(place.code, 2))
+    path.write_text(path.read_text(encoding="utf-8") + 'a\0b,c\n"d\0\n', encoding="utf-8")
+
+    report = await service.receive_file(place.database.worker, place.agency, path, now=place.noon)
+
+    async with in_transaction(place.database.app) as session:
+        await act_as(session, place.agency, now=place.noon)
+        aside = await queries.rejected_rows(session, place.agency, report.delivery_id)
+    assert (report.received, report.loaded) == (4, 2)
+    assert [(row.faults, row.content) for row in aside.rows] == [
+        (("wrong_column_count",), "a\\u0000b,c"),
+        (("unclosed_quote",), '"d\\u0000'),
+    ]
+
+
+async def test_another_agencys_facts_are_not_ones_own_to_correct(place: Place) -> None:
+    await place.deliver([a_row(place.code)])
+    async with in_transaction(place.database.worker) as session:
+        await act_as_platform(session, now=place.noon)
+        other = await an_agency(session, now=place.noon)
+    row = a_row(place.code, net_yuan="1", gross_yuan="14")
+
+    report = await place.deliver([row], kind=DeliveryKind.CORRECTION, after=timedelta(hours=1), sender=other)
+    own = await place.correct([row], after=timedelta(hours=2))
+
+    assert (report.loaded, report.rejected) == (0, {"delivered_by_another": 1})
+    assert own.loaded == 1
+    assert await place.net_fen(known_after=timedelta(hours=1)) == [10000]
+    assert await place.net_fen() == [100]
+
+
 async def test_a_sole_traders_invoices_are_taken_in_like_a_firms(place: Place) -> None:
     async with in_transaction(place.database.worker) as session:
         await act_as_platform(session, now=place.noon)

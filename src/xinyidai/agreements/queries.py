@@ -1,6 +1,5 @@
 """Reads of lines, reservations and policy."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -55,14 +54,6 @@ class AgreementView:
     proposed_by: UUID
     opened_by: UUID | None
     opened_at: datetime | None
-
-
-@dataclass(frozen=True)
-class LineStanding:
-    """A line and the covered principal that it can still take."""
-
-    agreement: AgreementView
-    available_fen: Fen
 
 
 @dataclass(frozen=True)
@@ -243,24 +234,6 @@ async def covered_principal_fen(session: AsyncSession, agreement_id: UUID) -> Fe
 async def cash_fen(session: AsyncSession, payer_id: UUID) -> Fen:
     """Return the money a fund or guarantor can pay claims with."""
     return await _balance(session, cash_code(payer_id))
-
-
-async def lines_of(session: AsyncSession, lender_ids: Sequence[UUID], *, on: date) -> list[LineStanding]:
-    """Return the lines of some lenders that are valid on a day, whatever their state, oldest first within a lender.
-
-    For a filter before an offer; only `reserve` decides. Needs the scope of the platform or of a party to the lines.
-    """
-    statement = (
-        select(Agreement)
-        .where(
-            col(Agreement.lender_id).in_(list(lender_ids)),
-            col(Agreement.valid_from) <= on,
-            col(Agreement.valid_to) > on,
-        )
-        .order_by(col(Agreement.lender_id), col(Agreement.valid_from), col(Agreement.id))
-    )
-    views = [view_of(row) for row in (await session.execute(statement)).scalars()]
-    return [LineStanding(view, await available_fen(session, view.id)) for view in views]
 
 
 async def seen_agreement(session: AsyncSession, viewer: Viewer, agreement_id: UUID) -> AgreementView:

@@ -19,6 +19,7 @@ PROBLEM_JSON = "application/problem+json"
 AnyRequest = Request[object, object, State]
 
 RETRIABLE = frozenset({"busy", "ledger_busy", "twin_in_flight"})
+_TEXT_STATES = {"22021": "character_not_in_repertoire", "22P05": "untranslatable_character"}
 _BUSY_STATES = {"55P03": "lock_not_available", "40P01": "deadlock_detected", "40001": "serialization_failure"}
 
 
@@ -120,6 +121,7 @@ def error_map() -> ExceptionHandlersMap:
         HTTPException: _answer_http,
         DBAPIError: _answer_database,
         RecursionError: _answer_too_deep,
+        UnicodeDecodeError: _answer_not_utf8,
         Exception: _answer_unexpected,
     }
 
@@ -184,9 +186,19 @@ def _answer_too_deep(_request: AnyRequest, error: RecursionError) -> Response[Pr
     return answer(BodyUnreadable())
 
 
+def _answer_not_utf8(_request: AnyRequest, error: UnicodeDecodeError) -> Response[Problem]:
+    # The JSON reader passes this one on as it is. Not the error itself: it holds the body.
+    log.warning("not_utf8", at=error.start)
+    return answer(BodyUnreadable())
+
+
 def _answer_database(request: AnyRequest, error: DBAPIError) -> Response[Problem]:
-    if getattr(error.orig, "sqlstate", None) in _BUSY_STATES:
+    state = getattr(error.orig, "sqlstate", None)
+    if state in _BUSY_STATES:
         return answer(Busy())
+    if state in _TEXT_STATES:
+        # A NUL in a path or a query; bodies were looked at before. No text of the platform's own can cause it.
+        return answer(InputRefused())
     return _answer_unexpected(request, error)
 
 

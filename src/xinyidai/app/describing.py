@@ -1,4 +1,4 @@
-"""The API's description: Litestar's OpenAPI document, with the examples that the schemas carry."""
+"""The API's description: Litestar's document, the examples that the schemas carry, and the header of money calls."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -7,12 +7,22 @@ from pkgutil import walk_packages
 from typing import cast
 
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from pydantic import BaseModel
 
 import xinyidai
 from xinyidai.app.answering import Problem
 from xinyidai.app.health import Health
 from xinyidai.foundation.canonical import Json
+from xinyidai.foundation.doors import KEY_HEADER, REPLAYED_HEADER, answer_once
+from xinyidai.foundation.idempotency import (
+    KEPT_FOR,
+    MAX_KEY_LENGTH,
+    IdempotencyKeyMissing,
+    IdempotencyKeyRefused,
+    KeyReused,
+    TwinInFlight,
+)
 
 Document = dict[str, dict[str, dict[str, dict[str, Json]]]]
 
@@ -27,7 +37,47 @@ def describe(app: Litestar) -> Document:
     for name, schema in document["components"]["schemas"].items():
         if name in examples:
             schema["examples"] = [examples[name]]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if operation.get("operationId") in _answered_once(app):
+                _demand_key(operation)
     return document
+
+
+def _answered_once(app: Litestar) -> set[str]:
+    """Return the operations whose handler answers through `answer_once`.
+
+    Read off the handler itself and not declared beside it, so that document and door cannot disagree.
+    """
+    return {
+        str(handler.operation_id)
+        for route in app.routes
+        for handler in getattr(route, "route_handlers", [])
+        if isinstance(handler, HTTPRouteHandler) and answer_once.__name__ in handler.fn.__code__.co_names
+    }
+
+
+def _demand_key(operation: dict[str, Json]) -> None:
+    """Add the header that a money call needs, what it may be refused for, and the mark of a repeated answer."""
+    header: Json = {
+        "name": KEY_HEADER,
+        "in": "header",
+        "required": True,
+        "description": f"Chosen by the caller, one a call; the same call with the same key within {KEPT_FOR.days} days"
+        " is done once and answered the same way again",
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": "^[ -~]+$"},
+        "example": "6f1c9a52-disburse-1",
+    }
+    operation["parameters"] = [*cast(list[Json], operation.get("parameters") or []), header]
+    answers = cast(dict[str, dict[str, Json]], operation["responses"])
+    for refusal in (IdempotencyKeyMissing, IdempotencyKeyRefused, KeyReused, TwinInFlight):
+        answer = answers[str(refusal.status)]
+        answer["description"] = f"{answer['description']}; `{refusal.code}`: {refusal.title_en}"
+    for status, answer in answers.items():
+        if status.startswith("2"):
+            answer["headers"] = {
+                REPLAYED_HEADER: {"description": "`true` on a repeat", "schema": {"type": "string", "enum": ["true"]}}
+            }
 
 
 @cache

@@ -65,10 +65,6 @@ class Item:
         """Say whether the subject must have agreed before anybody else reads the item."""
         return self.access_class is not AccessClass.OPEN
 
-    def is_valid_on(self, day: date) -> bool:
-        """Say whether this version is the one of that day."""
-        return self.valid_from <= day and (self.valid_to is None or day < self.valid_to)
-
 
 def requires_usable(item: Item) -> None:
     """Refuse with `ItemForbidden` an item that nobody may collect or read."""

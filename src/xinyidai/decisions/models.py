@@ -1,6 +1,6 @@
 """Tables of decisions."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, Index, LargeBinary, Uuid, text
@@ -34,6 +34,20 @@ class SubjectKey(SQLModel, table=True):
     wrapped: bytes | None = Field(default=None, sa_type=LargeBinary)
     made_at: datetime = Field(sa_type=type_of_moment)
     destroyed_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    last_lent_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+
+
+class Retention(SQLModel, table=True):
+    """How many months the inputs of decisions of a kind are kept, from a Shanghai day on until the next row's."""
+
+    __tablename__ = "retention"
+    __table_args__ = (CheckConstraint("months > 0", name="months_positive"), {"schema": "decisions"})
+
+    kind: str = Field(primary_key=True)
+    valid_from: date = Field(primary_key=True)
+    months: int
+    legal_basis: str
+    is_basis_verified: bool
 
 
 class Decision(SQLModel, table=True):

@@ -4,12 +4,12 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from xinyidai.foundation.canonical import Json, canonical_bytes
-from xinyidai.foundation.errors import Refusal
+from xinyidai.foundation.clock import add_months, start_of_day
 
 Scalar = int | str | None
 Vector = Mapping[str, Scalar]
@@ -21,20 +21,14 @@ Outcome = Mapping[str, Json]
 Reason = Mapping[str, Json]
 """Why: at least ``code``, ``zh`` and ``en``; shown to the subject as it stands."""
 
+LENT = "lent"
+"""Under which kind retention is looked up for what rooms above seal under a subject's key."""
+
 MAX_NAMED_DIFFERENCES = 1_000
 
 
 class ReasonIncomplete(ValueError):
     """A reason lacks its code or one of its two sentences; a fault of the room that decides, not of an input."""
-
-
-class DecisionPurged(Refusal):
-    """The decision's inputs were destroyed at the end of their retention."""
-
-    code = "decision_purged"
-    status = 410
-    title_zh = "该决策的输入已按保存期限依法销毁"
-    title_en = "The inputs of this decision were lawfully destroyed at the end of their retention"
 
 
 @dataclass(frozen=True)
@@ -123,6 +117,27 @@ class ReplayReport:
             self.purged + other.purged,
             (self.differences + other.differences)[:MAX_NAMED_DIFFERENCES],
         )
+
+
+@dataclass(frozen=True)
+class RetentionRule:
+    """How long inputs of decisions of a kind are kept, from a day on."""
+
+    kind: str
+    valid_from: date
+    months: int
+
+
+def kept_since(rules: Sequence[RetentionRule], today: date) -> dict[str, datetime]:
+    """Return, by kind, the moment before which nothing is kept any more; a kind without a rule in force is not there.
+
+    Months are counted back from the Shanghai day `today`, to the beginning of a day.
+    """
+    in_force: dict[str, RetentionRule] = {}
+    for rule in sorted(rules, key=lambda rule: rule.valid_from):
+        if rule.valid_from <= today:
+            in_force[rule.kind] = rule
+    return {kind: start_of_day(add_months(today, -rule.months)) for kind, rule in in_force.items()}
 
 
 def differing_fields(recorded: Mapping[str, Json], again: Mapping[str, Json]) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
@@ -15,27 +15,46 @@ from xinyidai.access.service import platform_scope
 from xinyidai.audit import service as audit
 from xinyidai.decisions import queries
 from xinyidai.decisions.keys import OpenKey, keys_by_id, keys_for
-from xinyidai.decisions.models import SubjectKey
+from xinyidai.decisions.models import Retention, SubjectKey
 from xinyidai.decisions.opening import seal_reasons, seal_vector
 from xinyidai.decisions.queries import DecisionLine
 from xinyidai.decisions.rules import (
+    LENT,
     Decided,
     Explanation,
     NewDecision,
     Outcome,
     Reason,
+    RetentionRule,
     Vector,
     check_reasons,
+    kept_since,
 )
 from xinyidai.foundation.canonical import canonical_bytes
 from xinyidai.foundation.cipher import CiphertextAltered
+from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.paging import Page
 
 MAX_RECORDED_AT_ONCE = 1_000
+MAX_DESTROYED_AT_ONCE = 1_000
+LENT_COARSELY = timedelta(days=1)
+"""How exactly a key's last loan is kept: a write for every profile shown would cost more than it tells."""
 
 # The table and not its class: nothing is read back, and the class costs twice the time of the insert itself.
 _DECISIONS = SQLModel.metadata.tables["decisions.decision"]
+
+# A kind without a rule has no `since`, and so keeps its key.
+_DUE = text("""
+SELECT k.subject_id FROM decisions.subject_key k
+WHERE k.destroyed_at IS NULL AND k.made_at < :oldest
+  AND (k.last_lent_at IS NULL OR k.last_lent_at < :lent_since)
+  AND NOT EXISTS (
+    SELECT FROM decisions.decision d
+    LEFT JOIN unnest(CAST(:kinds AS text[]), CAST(:since AS timestamptz[])) AS r (kind, since) ON r.kind = d.kind
+    WHERE d.subject_id = k.subject_id AND d.key_id = k.id AND (r.since IS NULL OR d.made_at >= r.since))
+ORDER BY k.made_at, k.id LIMIT :most
+""")
 
 
 class Replayer(Protocol):
@@ -218,6 +237,28 @@ async def destroy_key(session: AsyncSession, viewer: Viewer | None, subject_id: 
     return True
 
 
+async def end_retentions(session: AsyncSession, *, now: datetime) -> int:
+    """Destroy up to MAX_DESTROYED_AT_ONCE keys under which nothing is within its retention; return how many.
+
+    A key ends as a whole: while one decision under it is kept, or what a room above sealed under it, or a decision of
+    a kind without a rule, all of it stays readable. Needs platform scope and the worker's role; one audit row a key.
+    """
+    rows = (await session.execute(select(Retention))).scalars()
+    kept = kept_since([RetentionRule(row.kind, row.valid_from, row.months) for row in rows], business_date(now))
+    due = await session.execute(
+        _DUE,
+        {
+            "kinds": list(kept),
+            "since": list(kept.values()),
+            "lent_since": kept.get(LENT),
+            "oldest": max(kept.values(), default=None),
+            "most": MAX_DESTROYED_AT_ONCE,
+        },
+    )
+    destroyed = [await destroy_key(session, None, subject_id, now=now) for subject_id in due.scalars().all()]
+    return sum(destroyed)
+
+
 async def seal_for(
     session: AsyncSession, plain: dict[UUID, bytes], *, bound_to: bytes, now: datetime
 ) -> dict[UUID, tuple[UUID, bytes]]:
@@ -227,6 +268,15 @@ async def seal_for(
     """
     async with platform_scope(session):
         keys = await keys_for(session, plain.keys(), now=now)
+        await session.execute(
+            update(SubjectKey)
+            .where(
+                col(SubjectKey.id).in_([key.id for key in keys.values()]),
+                or_(col(SubjectKey.last_lent_at).is_(None), col(SubjectKey.last_lent_at) < now - LENT_COARSELY),
+            )
+            .values(last_lent_at=now)
+            .execution_options(synchronize_session=False)
+        )
     return {
         subject_id: (keys[subject_id].id, keys[subject_id].cipher.seal(text, bound_to=bound_to + subject_id.bytes))
         for subject_id, text in plain.items()
@@ -249,13 +299,3 @@ async def open_for(
     if key.subject_id != subject_id:
         raise CiphertextAltered("the key is another subject's")
     return key.cipher.open(sealed, bound_to=bound_to + subject_id.bytes)
-
-
-async def has_living_key(session: AsyncSession, subject_id: UUID) -> bool:
-    """Say whether a subject has a key, which is whether anything sealed about it can still be read."""
-    found = await session.execute(
-        select(col(SubjectKey.id)).where(
-            col(SubjectKey.subject_id) == subject_id, col(SubjectKey.destroyed_at).is_(None)
-        )
-    )
-    return found.scalar_one_or_none() is not None

@@ -129,7 +129,7 @@ async def submit(
     use: LoanUse,
     repayment_kind: RepaymentKind,
     wanted_by: date,
-    is_lawful_use_declared: bool = True,
+    is_lawful_use_declared: bool,
     now: datetime,
 ) -> DemandView:
     """Draft and submit in one step; refusals as for `draft` and `submit_draft`."""

@@ -1,16 +1,17 @@
 """A money call carries a key: the same key with the same body is done once and answered the same way again.
 
-The answer is kept in the transaction that did the work, so an error keeps nothing and a retry starts afresh.
+The answer is kept in the transaction that did the work, so an error keeps nothing and a retry starts afresh. It is
+forgotten after `KEPT_FOR`, and the same key then is a new call.
 """
 
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import LargeBinary, text
+from sqlalchemy import Index, LargeBinary, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
@@ -21,6 +22,9 @@ from xinyidai.foundation.database import type_of_json, type_of_moment
 from xinyidai.foundation.errors import Refusal
 
 MAX_KEY_LENGTH = 200
+KEPT_FOR = timedelta(days=30)
+"""Wall time: a month is longer than any client retries, and a month's end of reconciliation falls into it."""
+MAX_FORGOTTEN = 10_000
 LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -64,7 +68,7 @@ class IdempotentAnswer(SQLModel, table=True):
     """What one organisation's call with one key was answered."""
 
     __tablename__ = "idempotent_answer"
-    __table_args__ = {"schema": "foundation"}
+    __table_args__ = (Index("ix_idempotent_answer_recorded_at", "recorded_at"), {"schema": "foundation"})
 
     organisation_id: UUID = Field(primary_key=True)
     key_digest: bytes = Field(primary_key=True, sa_type=LargeBinary)
@@ -150,3 +154,18 @@ async def _kept(session: AsyncSession, row: dict[str, UUID | bytes]) -> Answer:
         raise KeyReused
     assert kept.body is not None, "an answer commits together with its body"
     return Answer(kept.body, is_replayed=True)
+
+
+async def forget_answers(session: AsyncSession, *, wall_at: datetime) -> int:
+    """Delete up to MAX_FORGOTTEN answers that are older than KEPT_FOR and return how many; needs platform scope."""
+    forgotten = await session.execute(
+        text(
+            "WITH old AS (SELECT organisation_id, key_digest FROM foundation.idempotent_answer"
+            "  WHERE recorded_at < :before ORDER BY recorded_at LIMIT :most),"
+            " gone AS (DELETE FROM foundation.idempotent_answer a USING old"
+            "  WHERE a.organisation_id = old.organisation_id AND a.key_digest = old.key_digest RETURNING 1)"
+            " SELECT count(*) FROM gone"
+        ),
+        {"before": wall_at - KEPT_FOR, "most": MAX_FORGOTTEN},
+    )
+    return int(forgotten.scalar_one())

@@ -40,17 +40,6 @@ def share_out(total_fen: Fen, shares: Mapping[str, Ppm]) -> dict[str, Fen]:
     return {key: Fen(sign * part) for key, part in parts.items()}
 
 
-def share_out_next(before_fen: Fen, added_fen: Fen, shares: Mapping[str, Ppm]) -> dict[str, Fen]:
-    """Split one instalment of a growing total so that a thousand instalments drift by less than one fen.
-
-    The parts are the difference between the splits of the totals after and before, so they sum to `added_fen`.
-    A single part may be one fen below zero when a remainder changes hands.
-    """
-    before = share_out(before_fen, shares)
-    after = share_out(Fen(before_fen + added_fen), shares)
-    return {key: Fen(after[key] - before[key]) for key in shares}
-
-
 def fraction_half_up(amount_fen: Fen, numerator: int, denominator: int) -> Fen:
     """Return ``amount x numerator / denominator``, rounded half up (away from zero), in integers throughout."""
     product = amount_fen * numerator

@@ -152,18 +152,6 @@ async def check_books(session: AsyncSession) -> list[BookFault]:
     return [BookFault(BookRule(row.rule), row.ref, row.says) for row in found]
 
 
-async def balance_on(session: AsyncSession, account_id: int, day: date) -> int:
-    """Return an account's balance at the end of a business day: what was effective by then, whenever recorded."""
-    found = await session.execute(
-        text(
-            "SELECT coalesce(sum(e.amount_fen), 0) FROM ledger.entry e JOIN ledger.journal j ON j.id = e.journal_id"
-            " WHERE e.account_id = :id AND j.effective_on <= :day"
-        ),
-        {"id": account_id, "day": day},
-    )
-    return int(found.scalar_one())
-
-
 async def turnover(
     session: AsyncSession,
     *,
@@ -206,20 +194,6 @@ async def turnover(
     )
     row = found.one()
     return Turnover(int(row.raised), int(row.lowered))
-
-
-async def turnover_fen(
-    session: AsyncSession,
-    *,
-    prefix: str | None = None,
-    account_codes: Sequence[str] | None = None,
-    kind: str | None = None,
-    from_on: date | None = None,
-    to_on: date | None = None,
-) -> int:
-    """Return by how much a group of accounts changed: `turnover`'s net."""
-    found = await turnover(session, prefix=prefix, account_codes=account_codes, kind=kind, from_on=from_on, to_on=to_on)
-    return found.net_fen
 
 
 async def _as_far_as(

@@ -61,6 +61,7 @@ async def ask(stage: Stage, script: Script, population: Population, planned: Pla
                 use=LoanUse.WORKING_CAPITAL,
                 repayment_kind=RepaymentKind.INTEREST_FIRST,
                 wanted_by=business_date(stage.now) + timedelta(days=30),
+                is_lawful_use_declared=True,
                 now=stage.now,
             )
     stage.tell(f"{len(script.applicants)} demands posted")

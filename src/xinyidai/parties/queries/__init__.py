@@ -2,8 +2,8 @@
 
 from xinyidai.parties.queries.people import (
     desk,
-    desk_is_complete,
     email_of,
+    incomplete_desks,
     invitation_shown,
     invitation_view,
     is_enrolled,
@@ -38,8 +38,8 @@ from xinyidai.parties.queries.registry import (
 __all__ = [
     "MAX_CODES",
     "desk",
-    "desk_is_complete",
     "email_of",
+    "incomplete_desks",
     "industries_on",
     "industry_of",
     "invitation_shown",

@@ -24,6 +24,7 @@ from xinyidai.parties.models import (
 from xinyidai.parties.queries.registry import party
 from xinyidai.parties.rules import (
     IDLE_LASTS,
+    ONE_PERSON_DESKS,
     SEEN_COARSE,
     Desk,
     InvitationOver,
@@ -32,6 +33,7 @@ from xinyidai.parties.rules import (
     MembershipView,
     OrganisationHeld,
     PartyId,
+    PartyView,
     RecoveryKind,
     RecoveryView,
     SessionStage,
@@ -148,9 +150,17 @@ async def desk(session: AsyncSession, party_id: UUID) -> Desk:
     return desk_of(kind, {UserId(user_id): frozenset(map(Role, roles)) for user_id, roles in rows})
 
 
-async def desk_is_complete(session: AsyncSession, party_id: UUID) -> bool:
-    """Say whether an organisation's desk has the two people that four eyes need."""
-    return (await desk(session, party_id)).is_complete
+async def incomplete_desks(session: AsyncSession, *, limit: int) -> list[tuple[PartyView, Desk]]:
+    """Return the first institutions whose desk lacks one of the two people that four eyes need; platform scope."""
+    found: list[tuple[PartyView, Desk]] = []
+    statement = select(col(Party.id)).where(col(Party.kind).not_in(ONE_PERSON_DESKS)).order_by(col(Party.id))
+    for party_id in (await session.execute(statement)).scalars().all():
+        standing = await desk(session, party_id)
+        if not standing.is_complete:
+            found.append((await party(session, party_id), standing))
+        if len(found) == limit:
+            break
+    return found
 
 
 async def user_of_email(session: AsyncSession, email: str) -> UserId | None:

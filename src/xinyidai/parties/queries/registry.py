@@ -72,12 +72,6 @@ async def parties_by_credit_code(session: AsyncSession, codes: Sequence[str]) ->
     return {view.credit_code: view for view in await _views(session, statement) if view.credit_code}
 
 
-async def parties_of_kind(session: AsyncSession, kind: OrganisationKind, *, limit: int = 10_000) -> list[PartyView]:
-    """Return the parties of a kind in order of registration, at most `limit`: for lists that are short by nature."""
-    statement = _parties().where(col(Party.kind) == kind).order_by(col(Party.id)).limit(limit)
-    return await _views(session, statement)
-
-
 async def party_page(
     session: AsyncSession, *, kind: OrganisationKind, cursor: str | None, limit: int
 ) -> Page[PartyView]:

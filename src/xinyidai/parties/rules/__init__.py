@@ -37,6 +37,7 @@ from xinyidai.parties.rules.invitations import (
     TooManyInvitations,
 )
 from xinyidai.parties.rules.people import (
+    ONE_PERSON_DESKS,
     Desk,
     DuplicateMembership,
     ExceptionNotNeeded,
@@ -117,6 +118,7 @@ __all__ = [
     "MAX_PASSWORD",
     "MAX_TOKEN",
     "MESSAGE_LASTS",
+    "ONE_PERSON_DESKS",
     "PENDING_LASTS",
     "PLATFORM_ID",
     "RECOVERY_CODES",

@@ -50,6 +50,7 @@ class FileFormat(StrEnum):
 class Fault(StrEnum):
     """Why a row is kept aside. A row carries every fault it has; a duplicate is judged only when it has no other."""
 
+    UNCLOSED_QUOTE = "unclosed_quote"
     WRONG_COLUMN_COUNT = "wrong_column_count"
     MISSING_FIELD = "missing_field"
     UNKNOWN_FIRM = "unknown_firm"
@@ -66,6 +67,7 @@ class Fault(StrEnum):
     BAD_CHARACTER = "bad_character"
     DUPLICATE_ROW = "duplicate_row"
     NOTHING_TO_CORRECT = "nothing_to_correct"
+    DELIVERED_BY_ANOTHER = "delivered_by_another"
     AMBIGUOUS_CORRECTION = "ambiguous_correction"
 
 

@@ -111,14 +111,23 @@ class Corrections:
     target: IntArray
     is_duplicate: BoolArray
     has_no_target: BoolArray
+    is_anothers: BoolArray
     is_ambiguous: BoolArray
 
 
 def find_targets(rows: pd.DataFrame, current: pd.DataFrame) -> Corrections:
-    """Find what each row of a correction replaces among the current facts.
+    """Find what each row of a correction replaces among the current facts that its sender delivered.
 
     The invoice's number names it; where several current facts bear the number, its day must tell them apart. Two
-    different rows for one fact are both ambiguous, and a row that says what is stored already is a duplicate.
+    different rows for one fact are both ambiguous, and a row that says what is stored already is a duplicate. A number
+    that only another organisation's facts bear is another's to correct.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns of `CONTENT`.
+    current : DataFrame
+        Columns of `CONTENT`, and is_own: whether the sender of the correction delivered the fact.
     """
     count = len(rows)
     repeated = rows.duplicated(subset=CONTENT, keep="first").to_numpy()
@@ -127,14 +136,20 @@ def find_targets(rows: pd.DataFrame, current: pd.DataFrame) -> Corrections:
     )
     same = np.logical_and.reduce([numbered[name] == numbered[f"{name}_stored"] for name in CONTENT[len(NUMBER) :]])
     duplicate = repeated | np.isin(np.arange(count), numbered["row"][same])
-    found = np.bincount(numbered["row"], minlength=count)
-    of_one = found[numbered["row"]] == 1
-    told_apart = numbered[of_one | (numbered["issued_on"] == numbered["issued_on_stored"])]
+    known = np.bincount(numbered["row"], minlength=count) > 0
+    own = numbered[numbered["is_own"]]
+    found = np.bincount(own["row"], minlength=count)
+    of_one = found[own["row"]] == 1
+    told_apart = own[of_one | (own["issued_on"] == own["issued_on_stored"])]
     matches = np.bincount(told_apart["row"], minlength=count)
     target = np.full(count, -1, dtype=np.int64)
     target[told_apart["row"]] = told_apart["target"]
     wanted = ~duplicate & (matches == 1)
     rivals = pd.Series(target).where(wanted).duplicated(keep=False).to_numpy() & wanted
-    ambiguous = (~duplicate & (found > 0) & (matches != 1)) | rivals
-    nothing = ~duplicate & (found == 0)
-    return Corrections(np.where(wanted & ~rivals, target, -1), duplicate, nothing, ambiguous)
+    return Corrections(
+        target=np.where(wanted & ~rivals, target, -1),
+        is_duplicate=duplicate,
+        has_no_target=~duplicate & ~known,
+        is_anothers=~duplicate & known & (found == 0),
+        is_ambiguous=(~duplicate & (found > 0) & (matches != 1)) | rivals,
+    )

@@ -33,7 +33,8 @@ from xinyidai.sources.rules import (
 )
 from xinyidai.sources.rules.amounts import IntArray
 from xinyidai.sources.rules.checking import Rows, read_rows
-from xinyidai.sources.rules.delivery import MAX_CONTENT
+from xinyidai.sources.rules.delivery import Fault
+from xinyidai.sources.service.lines import MARK, WholeLines, storable
 
 _BLOCK = 1024**2
 _CSV_BLOCK = 8 * 1024**2
@@ -43,10 +44,11 @@ _TEXT_SCHEMA = pa.schema([(name, pa.string()) for name in COLUMNS])
 
 @dataclass(frozen=True)
 class Broken:
-    """A line of a CSV file with more or fewer fields than the header."""
+    """A line of a CSV file with an open quote, or with more or fewer fields than the header."""
 
     line_no: int
     content: str
+    fault: Fault
 
 
 @dataclass(frozen=True)
@@ -189,15 +191,20 @@ def _read_parquet(stream: BinaryIO) -> Iterator[Chunk]:
 
 def _read_csv(stream: BinaryIO) -> Iterator[Chunk]:
     broken: list[Broken] = []
+    lines = WholeLines(stream, block_bytes=_CSV_BLOCK)
 
     def set_aside(line: pa_csv.InvalidRow) -> str:
         # Its number counts the header as the first line, and blank lines not at all.
-        broken.append(Broken(line.number - 1, line.text[:MAX_CONTENT]))
+        if line.text == MARK:
+            taken = lines.taken_out.popleft()
+            broken.append(Broken(line.number - 1, taken.content, taken.fault))
+        else:
+            broken.append(Broken(line.number - 1, storable(line.text), Fault.WRONG_COLUMN_COUNT))
         return "skip"
 
     _check_columns(_csv_names(stream))
     reader = pa_csv.open_csv(
-        stream,
+        lines,
         # Line numbers of broken rows are known only to a reader without threads.
         read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK, use_threads=False),
         parse_options=pa_csv.ParseOptions(invalid_row_handler=set_aside),

@@ -58,7 +58,7 @@ async def take_in(load: Load, chunk: Chunk) -> None:
     await _reject(
         load,
         [line.line_no for line in chunk.broken],
-        [Fault.WRONG_COLUMN_COUNT.value] * len(chunk.broken),
+        [line.fault.value for line in chunk.broken],
         [line.content for line in chunk.broken],
     )
     if load.kind is DeliveryKind.CORRECTION:
@@ -155,9 +155,17 @@ async def _add(load: Load, facts: Facts) -> tuple[Facts, _Repeated]:
 
 
 async def _correct(load: Load, facts: Facts) -> tuple[Facts, _Repeated]:
-    """Store corrections and close what they replace."""
+    """Store corrections and close what they replace, among the facts that the same organisation delivered.
+
+    The catalogue names an item's owner in words and not as an organisation here, so who delivered a fact is the only
+    thing that says whose it is to correct. What the operator dropped in for an agency is the operator's to correct.
+    """
     stored = await storing.stored_like(load.connection, facts)
-    current: pd.DataFrame = stored[stored["is_current"]]
+    current: pd.DataFrame = stored[stored["is_current"]].reset_index(drop=True)
+    own = await storing.delivered_by(
+        load.connection, load.viewer.organisation_id, current["delivery_no"].unique().tolist()
+    )
+    current = current.assign(is_own=current["delivery_no"].isin(own))
     found = find_targets(frame_of(facts), current)
     replaces = found.target >= 0
     kept = facts.take(replaces)
@@ -168,6 +176,7 @@ async def _correct(load: Load, facts: Facts) -> tuple[Facts, _Repeated]:
     faults = {
         Fault.DUPLICATE_ROW: found.is_duplicate,
         Fault.NOTHING_TO_CORRECT: found.has_no_target,
+        Fault.DELIVERED_BY_ANOTHER: found.is_anothers,
         Fault.AMBIGUOUS_CORRECTION: found.is_ambiguous,
     }
     return kept, _repeated(facts, faults)

@@ -80,6 +80,9 @@ WHERE EXISTS (SELECT FROM sources.invoice_fact f WHERE f.firm_id = n.firm_id)
 """
 
 
+_DELIVERED_BY = "SELECT no FROM sources.delivery WHERE sender_id = $1 AND no = ANY($2::integer[])"
+
+
 async def prepare(connection: asyncpg.Connection) -> None:
     """Make the session's staging table, and keep the planner from guessing about tables it has no figures of."""
     await connection.execute(_STAGE)
@@ -142,6 +145,11 @@ async def stored_like(connection: asyncpg.Connection, facts: Facts) -> pd.DataFr
 async def firms_with_past(connection: asyncpg.Connection, firms: Sequence[UUID]) -> set[UUID]:
     """Return those of the firms that have facts already."""
     return {row["firm_id"] for row in await connection.fetch(_WITH_PAST, list(firms))}
+
+
+async def delivered_by(connection: asyncpg.Connection, sender_id: UUID, delivery_nos: Sequence[int]) -> set[int]:
+    """Return those of the deliveries that came from an organisation."""
+    return {row["no"] for row in await connection.fetch(_DELIVERED_BY, sender_id, list(delivery_nos))}
 
 
 async def reject(
