@@ -10,11 +10,14 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from playwright.async_api import Browser
 from sqlalchemy.ext.asyncio import AsyncSession
 
 os.environ.setdefault("SECRET_KEY", "a key for tests only, never for a deployment")
 os.environ.setdefault("ARGON2_TIME_COST", "1")
 os.environ.setdefault("ARGON2_MEMORY_KIB", "8")
+
+from chromium import a_browser
 
 from xinyidai.access.service import act_as_platform
 from xinyidai.foundation.database import Sessions, in_transaction, make_engine, make_sessions
@@ -78,6 +81,13 @@ async def database(cluster: PostgresServer) -> AsyncGenerator[Database]:
         await engine.dispose()
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()
+
+
+@pytest.fixture(scope="session")
+async def browser(anyio_backend: str) -> AsyncGenerator[Browser]:
+    """Start one Chromium for the run, with an empty profile; every page gets a context of its own."""
+    async with a_browser() as started:
+        yield started
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ AnyConnection = ASGIConnection[BaseRouteHandler, object, object, State]
 
 
 class CrossOriginRefused(Refusal):
-    """A browser sent a signed-in person's cookie from a page of another site."""
+    """A browser sent a request that may change something from a page of another site."""
 
     code = "cross_origin_refused"
     status = 403
@@ -58,11 +58,12 @@ async def _find_viewer(connection: AnyConnection) -> Viewer | None:
             return None
         async with in_transaction(sessions) as session:
             return await partners.authenticate(session, secret)
+    if connection.scope.get("method") not in _SAFE_METHODS:
+        # Also before a sign-in: another site must not sign a browser in under a name of its choice.
+        refuse_cross_origin(connection)
     kept = connection.scope.get("session")
     if not isinstance(kept, dict) or "user_id" not in kept:
         return None
-    if connection.scope.get("method") not in _SAFE_METHODS:
-        refuse_cross_origin(connection)
     async with in_transaction(sessions) as session:
         return await parties.viewer_for(session, UUID(kept["user_id"]), UUID(kept["party_id"]))
 

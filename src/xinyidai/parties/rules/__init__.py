@@ -36,6 +36,7 @@ from xinyidai.parties.rules.people import (
     OrganisationToChoose,
     SignedIn,
     SignInRefused,
+    SimulatedPerson,
     desk_of,
 )
 from xinyidai.parties.rules.regions import IndustryView, RegionKind, RegionOnDay, RegionView, Successor, region_on_day
@@ -80,6 +81,7 @@ __all__ = [
     "RegionView",
     "SignInRefused",
     "SignedIn",
+    "SimulatedPerson",
     "SizeBounds",
     "SizeClass",
     "SizeIndustry",

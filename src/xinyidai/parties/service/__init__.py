@@ -19,6 +19,7 @@ from xinyidai.parties.service.registering import (
     register_party,
 )
 from xinyidai.parties.service.signing_in import sign_in
+from xinyidai.parties.service.switching import sign_in_simulated, simulated_people, switch_organisation
 
 __all__ = [
     "Owner",
@@ -38,4 +39,7 @@ __all__ = [
     "register_organisation",
     "register_party",
     "sign_in",
+    "sign_in_simulated",
+    "simulated_people",
+    "switch_organisation",
 ]
