@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 from builders_demands import a_consent_to, a_demand
 from builders_loans import a_loan
-from builders_matching import Bank, a_bank, an_offer
+from builders_matching import Bank, a_bank, an_indication, an_offer
 from builders_scoring import a_released_model, a_town
 from conftest import Database
 
@@ -22,7 +22,7 @@ from xinyidai.demands.queries import DemandView
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.matching import service as matching
-from xinyidai.matching.queries import OfferView
+from xinyidai.matching.rules.views import IndicationView, OfferView
 from xinyidai.parties.rules import PLATFORM_ID
 
 TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
@@ -30,12 +30,13 @@ TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 
 @dataclass(frozen=True)
 class FullDesk:
-    """A firm with invoices, a loan, and a demand before two banks with an offer of each."""
+    """A firm with invoices, a loan, and a demand with offers of two banks and an indication of a third."""
 
     firm: Viewer
     banks: tuple[Bank, Bank]
     demand: DemandView
     offers: tuple[OfferView, OfferView]
+    indicated: IndicationView
     loan_id: UUID
 
 
@@ -46,15 +47,17 @@ async def a_full_desk(database: Database, *, now: datetime) -> FullDesk:
         firm = (await a_town(session, firms=1, invoices=60, now=now)).firms[0]
         await a_released_model(session, now=now)
         banks = (await a_bank(session, now=now), await a_bank(session, now=now))
+        third = await a_bank(session, now=now)
         await a_bank(session, min_amount_fen=100_000_000, now=now)
-        await a_consent_to(session, firm, PLATFORM_ID, *[bank.id for bank in banks], now=now)
+        await a_consent_to(session, firm, PLATFORM_ID, third.id, *[bank.id for bank in banks], now=now)
         lent = await a_loan(session, firm=firm, now=now)
         demand = await a_demand(session, firm, now=now)
         matched = await matching.match(session, demand.id, now=now)
         by_lender = {one.lender_id: one for one in matched.dispatches}
+        indicated = await an_indication(session, third, by_lender[third.id], now=now)
         cheap = await an_offer(session, banks[0], by_lender[banks[0].id], rate_bp=380, now=now)
         dear = await an_offer(session, banks[1], by_lender[banks[1].id], rate_bp=450, now=now)
-    return FullDesk(firm, banks, demand, (cheap, dear), lent.id)
+    return FullDesk(firm, banks, demand, (cheap, dear), indicated, lent.id)
 
 
 @dataclass

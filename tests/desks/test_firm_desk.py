@@ -28,6 +28,7 @@ async def test_every_page_of_the_desk_is_whole_and_accessible(
         "/firm/demands",
         "/firm/demands/new",
         demand,
+        f"{demand}/indications",
         f"{demand}/offers",
         f"/firm/offers/{desk.offers[0].id}",
         "/firm/loans",

@@ -184,9 +184,27 @@ async def test_a_form_without_its_token_is_shown_again_and_does_nothing(reader: 
 async def test_the_demand_tells_what_fits_and_every_reason_of_what_does_not(reader: Reader, desk: FullDesk) -> None:
     page = await reader.read(f"/firm/demands/{desk.demand.id}")
 
-    assert "2 个产品符合条件，1 个不符合" in page
+    assert "3 个产品符合条件，1 个不符合" in page
     assert "不符合的产品和每一条原因" in page
     assert page.count("已报价") == 2
+
+
+async def test_a_bank_is_chosen_under_a_written_authority(reader: Reader, desk: FullDesk) -> None:
+    path = f"/firm/demands/{desk.demand.id}/indications"
+    page = await reader.read(path)
+    digest = re.search(r'name="digest" value="(\w+)"', page)
+    assert digest is not None
+    chosen: dict[str, str | list[str]] = {"chosen": str(desk.indicated.id), "digest": digest.group(1)}
+    unread = await reader.send(path, chosen)
+    outdated = await reader.send(path, chosen | {"agrees": "yes", "digest": "00" * 32})
+    done = await reader.send(path, chosen | {"agrees": "yes"})
+    after = await reader.read(path)
+
+    assert "3.50% – 4.20%" in page
+    assert "贷前征信查询" in page
+    assert (unread.status_code, outdated.status_code) == (422, 422)
+    assert done.headers["location"] == f"/firm/demands/{desk.demand.id}"
+    assert "查看或撤回授权书" in after
 
 
 async def test_offers_are_compared_and_one_is_accepted(reader: Reader, desk: FullDesk) -> None:

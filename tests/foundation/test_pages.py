@@ -11,7 +11,7 @@ from xinyidai.access.rules import Role
 from xinyidai.foundation.errors import ValueRefused
 from xinyidai.foundation.pages import charts
 from xinyidai.foundation.pages.assets import asset_url, missing_assets
-from xinyidai.foundation.pages.figures import capital_amount, fen_of, masked_code, percent, wan, yuan
+from xinyidai.foundation.pages.figures import capital_amount, fen_of, in_yuan, masked_code, percent, wan, yuan
 from xinyidai.foundation.pages.forms import Form, FormRefused, answering
 from xinyidai.foundation.pages.rendering import own_path
 from xinyidai.foundation.pages.words import Both, msg
@@ -93,6 +93,7 @@ def test_yuan_read_back_are_the_same_fen(fen: int) -> None:
 
 
 def test_figures_look_as_the_field_writes_them() -> None:
+    assert in_yuan(123_456) == "1,234.56"
     assert (yuan(-5), wan(123_456_789), percent(365), masked_code("91350100M000100Y43")) == (
         "−¥0.05",
         "123.46",

@@ -9,8 +9,8 @@ from xinyidai.demands.rules import DemandState
 from xinyidai.foundation.pages.words import Message, msg
 from xinyidai.loans.queries import LoanView
 from xinyidai.loans.rules.life import LoanState
-from xinyidai.matching.queries import DispatchView, OfferView
 from xinyidai.matching.rules.states import TAKEN, OfferState
+from xinyidai.matching.rules.views import DispatchView, IndicationView, OfferView
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,39 @@ _OVER = frozenset({DemandState.WITHDRAWN, DemandState.EXPIRED, DemandState.REJEC
 
 
 def tracker_of(
-    demand: DemandView, dispatches: Sequence[DispatchView], offers: Sequence[OfferView], loan: LoanView | None
+    demand: DemandView,
+    dispatches: Sequence[DispatchView],
+    indications: Sequence[IndicationView],
+    offers: Sequence[OfferView],
+    loan: LoanView | None,
 ) -> list[Step]:
     """Return the steps of a demand, the first one that is not done being the one in progress unless all is over."""
     sent = [one for one in dispatches if one.sent_at is not None]
     issued = [one for one in offers if one.state is not OfferState.PROPOSED]
     taken = next((one for one in offers if one.state in TAKEN), None)
     is_repaid = loan is not None and loan.state is LoanState.CLOSED
+    chosen = [one.chosen_at for one in dispatches if one.chosen_at is not None]
     reached = [
         (msg("提交需求"), demand.submitted_at is not None, demand.submitted_at, None),
         (
             msg("派送银行"),
             bool(sent),
             min((one.sent_at for one in sent if one.sent_at), default=None),
-            _waiting(sent) if sent and not issued else None,
+            _waiting(sent) if sent and not indications and not issued else None,
         ),
-        (msg("银行报价"), bool(issued), min((one.made_at for one in issued), default=None), None),
+        (
+            msg("意向报价"),
+            bool(indications or issued),
+            min((one.made_at for one in indications), default=None),
+            None,
+        ),
+        (
+            msg("选择银行并授权查询征信"),
+            bool(chosen or issued),
+            min(chosen, default=None),
+            msg("%(count)s 家银行等您选择", count=len(indications)) if indications and not chosen else None,
+        ),
+        (msg("正式报价"), bool(issued), min((one.made_at for one in issued), default=None), None),
         (msg("接受报价"), taken is not None, taken.accepted_at if taken else None, _to_choose(issued, taken)),
         (msg("银行放款"), loan is not None, None, _to_disburse(taken) if loan is None else None),
         (msg("还清贷款"), is_repaid, None, None),

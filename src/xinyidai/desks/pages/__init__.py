@@ -2,13 +2,23 @@
 
 from litestar import Router
 
-from xinyidai.desks.pages import firm_consents, firm_demands, firm_home, firm_loans, firm_offers, firm_profile, start
+from xinyidai.desks.pages import (
+    firm_consents,
+    firm_demands,
+    firm_home,
+    firm_indications,
+    firm_loans,
+    firm_offers,
+    firm_profile,
+    start,
+)
 
 _FIRM = (
     *firm_home.ROUTES,
     *firm_consents.ROUTES,
     *firm_profile.ROUTES,
     *firm_demands.ROUTES,
+    *firm_indications.ROUTES,
     *firm_offers.ROUTES,
     *firm_loans.ROUTES,
 )

@@ -22,6 +22,14 @@ BY_OWNER: Final = requires(*FIRMS, roles=(Role.OWNER,))
 ALL: Final = MAX_PAGE
 
 
+def digest_in(typed: str) -> bytes:
+    """Return the digest of the text that was shown; what is none matches no text and is refused as outdated."""
+    try:
+        return bytes.fromhex(typed)
+    except ValueError:
+        return b""
+
+
 async def names_of(session: AsyncSession, party_ids: Iterable[UUID | None]) -> dict[str, str]:
     """Return the registered names of organisations by their id as text, which is how outcomes hold ids too."""
     found = await parties.parties_by_id(session, {one for one in party_ids if one is not None})

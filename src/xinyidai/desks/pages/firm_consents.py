@@ -18,7 +18,7 @@ from xinyidai.consents.rules import ConsentState, ConsentView, Purpose, latest_e
 from xinyidai.consents.texts import ConsentText, text_on
 from xinyidai.demands import queries as demands
 from xinyidai.demands.rules import ASKING, ITEMS_OPENED_TO_LENDERS
-from xinyidai.desks.pages.firm import ALL, BY_FIRM, BY_OWNER, AnyRequest, names_of
+from xinyidai.desks.pages.firm import ALL, BY_FIRM, BY_OWNER, AnyRequest, digest_in, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page
@@ -29,6 +29,8 @@ from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PLATFORM_ID, PartyView
 from xinyidai.products import queries as products
 
+PURPOSES = tuple(one for one in Purpose if one is not Purpose.CREDIT_QUERY)
+"""A bank's own credit query is authorised one bank at a time, where the firm chooses that bank."""
 MONTHS = (3, 6, 12, 24)
 USUAL_MONTHS = "6"
 
@@ -68,7 +70,7 @@ async def authorise(
     """Grant one consent a purpose."""
     form, offered = await Form.read(request), await _offered(session, now=now)
     with answering(form, lambda refused: _show(request, refused, offered)):
-        purposes = [one for one in Purpose if form.has("purpose", one.value)]
+        purposes = [one for one in PURPOSES if form.has("purpose", one.value)]
         items = [one.code for one in offered.items if form.has("item", one.code)]
         if not purposes:
             form.fault("purpose", msg("请选择至少一个授权目的"))
@@ -90,7 +92,7 @@ async def authorise(
                     item_codes=items,
                     receiver_ids=receivers,
                     expires_at=latest_expiry(now, months),
-                    text_digest=_digest(form.first(f"digest_{purpose.value}")),
+                    text_digest=digest_in(form.first(f"digest_{purpose.value}")),
                     now=now,
                 )
             flash(request, msg("已授权。您可随时在授权管理中撤回。"))
@@ -179,14 +181,6 @@ async def _offered(session: AsyncSession, *, now: datetime) -> _Offered:
 
 def _show(request: AnyRequest, form: Form, offered: _Offered) -> Response[bytes]:
     return page(request, "desks/authorise.html", form=form, offered=offered, usual_months=USUAL_MONTHS)
-
-
-def _digest(typed: str) -> bytes:
-    """Return the digest of what was shown; anything that is none matches no text and is refused as outdated."""
-    try:
-        return bytes.fromhex(typed)
-    except ValueError:
-        return b""
 
 
 async def _named(session: AsyncSession, given: Sequence[ConsentView], *, now: datetime) -> dict[str, object]:

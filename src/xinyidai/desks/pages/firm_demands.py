@@ -178,6 +178,7 @@ async def _demand_context(
     demand = await _own(session, viewer, demand_id, now=now)
     dispatches = await matching.dispatches_for(session, demand_id)
     offers = await matching.offers_for(session, viewer, demand_id)
+    indications = await matching.indications_for(session, viewer, demand_id)
     match = await _match(session, viewer, demand_id, now=now)
     taken = next((one for one in offers if one.state in TAKEN), None)
     loan = await loans.loan_of_offer(session, taken.id) if taken else None
@@ -185,11 +186,12 @@ async def _demand_context(
     return {
         "demand": demand,
         "offers": offers,
+        "to_choose": [one for one in indications if one.state is DispatchState.INDICATED],
         "dispatches": [one for one in dispatches if one.state is not DispatchState.QUEUED],
         "told": {one.id: told_to_firm(one.decline_reason) for one in dispatches if one.decline_reason},
         "match": match,
         "loan": loan,
-        "tracker": tracker_of(demand, dispatches, offers, loan),
+        "tracker": tracker_of(demand, dispatches, indications, offers, loan),
         "is_asking": demand.state in ASKING,
         "may_withdraw": demand.state in UNFINISHED,
         "names": await names_of(session, [*(one.lender_id for one in dispatches), *ranked_by]),

@@ -18,7 +18,7 @@ from xinyidai.foundation.pages.rendering import page
 from xinyidai.loans import queries as loans
 from xinyidai.loans.rules.life import TAKES_PAYMENTS
 from xinyidai.matching import queries as matching
-from xinyidai.matching.rules.states import OfferState
+from xinyidai.matching.rules.states import DispatchState, OfferState
 from xinyidai.scoring import queries as scoring
 
 SCORE_LASTS = timedelta(days=92)
@@ -36,6 +36,7 @@ async def home(
     asked = (await demands.demands_of(session, viewer, limit=ALL)).rows
     newest = next((one for one in reversed(asked) if one.state is not DemandState.DRAFT), None)
     offers = await matching.offers_for(session, viewer, newest.id) if newest else []
+    indications = await matching.indications_for(session, viewer, newest.id) if newest else []
     dispatches = await matching.dispatches_for(session, newest.id) if newest else []
     owed = list((await loans.loans(session, viewer, state=None, cursor=None, limit=ALL)).rows)
     open_loans = [one for one in owed if one.state in TAKES_PAYMENTS]
@@ -48,8 +49,9 @@ async def home(
         score=await scoring.latest_score(session, viewer.organisation_id, max_age=SCORE_LASTS, now=now),
         newest=newest,
         is_asking=newest is not None and newest.state in ASKING,
+        to_choose=[one for one in indications if one.state is DispatchState.INDICATED],
         issued=[one for one in offers if one.state is OfferState.ISSUED],
-        tracker=tracker_of(newest, dispatches, offers, newest_loan) if newest else [],
+        tracker=tracker_of(newest, dispatches, indications, offers, newest_loan) if newest else [],
         open_loans=open_loans,
         next_due=next((one for one in planned if one.owed.principal_fen + one.owed.interest_fen > 0), None),
         names=await names_of(session, [*(one.lender_id for one in open_loans), *(one.lender_id for one in offers)]),

@@ -34,6 +34,7 @@ async def compare(
     demand = await demands.demand(session, viewer, demand_id, now=now)
     offers = await queries.offers_for(session, viewer, demand_id)
     issued = [one for one in offers if one.state is OfferState.ISSUED]
+    amounts = {one.amount_fen for one in issued}
     return page(
         request,
         "desks/offers.html",
@@ -42,7 +43,7 @@ async def compare(
         others=[one for one in offers if one.state is not OfferState.ISSUED],
         monthly={one.id: _first_payment(one, now=now) for one in offers},
         cheapest=min((one.total_interest_fen for one in issued), default=None),
-        largest=max((one.amount_fen for one in issued), default=None),
+        largest=max(amounts) if len(amounts) > 1 else None,
         names=await names_of(session, [one.lender_id for one in offers]),
     )
 

@@ -22,6 +22,11 @@ def yuan(fen: int) -> str:
     return f"{sign}¥{whole:,}.{rest:02d}"
 
 
+def in_yuan(fen: int) -> str:
+    """Return fen as yuan for a column whose head carries the unit: ``1,234,567.89``."""
+    return yuan(fen).replace("¥", "")
+
+
 def wan(fen: int) -> str:
     """Return fen as 万元 with two decimals, half up, without the unit: that stands in the column's head."""
     hundredths = Decimal(fen) / (FEN_PER_WAN // 100)

@@ -134,6 +134,7 @@ def environment(language: Language) -> Environment:
     made.filters.update(
         said=said,
         yuan=figures.yuan,
+        in_yuan=figures.in_yuan,
         wan=figures.wan,
         percent=figures.percent,
         ppm=figures.percent_of_ppm,
