@@ -8,6 +8,12 @@ COPY requirements.lock /tmp/requirements.lock
 RUN /opt/venv/bin/pip install --require-hashes --no-deps --only-binary :all: -r /tmp/requirements.lock \
     && printf '/app/src\n/app\n' > /opt/venv/lib/python3.13/site-packages/xinyidai.pth
 
+FROM python:3.13-slim AS pages
+COPY frontend_templates/package.json frontend_templates/package-lock.json frontend_templates/.npmrc frontend_templates/node.lock /pages/
+# npm comes as a wheel, by hash, and stays in this stage; nobody's install scripts run.
+RUN pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r /pages/node.lock \
+    && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --prefix /pages
+
 FROM python:3.13-slim
 # LightGBM loads the system's OpenMP library.
 RUN apt-get update \
@@ -20,6 +26,7 @@ COPY src /app/src
 COPY ml /app/ml
 COPY migrations /app/migrations
 COPY frontend_templates /app/frontend_templates
+COPY --from=pages /pages/node_modules /app/frontend_templates/node_modules
 # Compiled once here, because the root file system is read-only later.
 RUN /opt/venv/bin/python -m compileall -q /app/src /app/ml
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \

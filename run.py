@@ -33,6 +33,7 @@ EXIT_DISK_FULL = 14
 EXIT_PORT_TAKEN = 15
 EXIT_INSTALL_FAILED = 16
 EXIT_NOT_WRITABLE = 17
+EXIT_NO_PAGES = 18
 EXIT_INTERRUPTED = 130
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
@@ -46,12 +47,17 @@ RUN_LOCK = "requirements.lock"
 DEV_LOCK = "requirements-dev.lock"
 DISK_NEEDED_BYTES = 1500000000
 DEV_WORDS = ("test", "bench", "check")
+PAGE_WORDS = ("test", "serve", "demo")
+PAGES = os.path.join(ROOT, "frontend_templates")
+PAGES_STAMP = os.path.join(PAGES, "node_modules", "xinyidai-stamp.json")
+PAGES_LOCK = os.path.join("frontend_templates", "package-lock.json")
+NODE_LOCK = os.path.join("frontend_templates", "node.lock")
 
 USAGE = """\
 python3 run.py test [--long] [pytest arguments]          the tests
 python3 run.py bench [NAME [--full] [--json F] [--strict]] one benchmark; without NAME, the list
 python3 run.py check                                      linters and types
-python3 run.py demo                                       the first loan on a synthetic set, then the API
+python3 run.py demo                                       the first loan on a synthetic set, then pages and API
 python3 run.py WORD ...                                   any other command of xinyidai; try `--help`
 """
 
@@ -68,8 +74,9 @@ NETWORK_SIGNS = re.compile(
     "|Failed to establish a new connection|NewConnectionError|Connect(ion)? ?[Tt]ime(d )?out|ReadTimeout|ProxyError"
     "|Connection (refused|reset)|dns error|error sending request|tcp connect error|Failed to fetch|Could not connect"
     "|CERTIFICATE_VERIFY_FAILED|invalid peer certificate|from versions: none"
+    "|ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ERR_SOCKET_TIMEOUT|SELF_SIGNED_CERT"
 )
-DISK_SIGNS = re.compile("No space left on device|os error 28|Errno 28|Disk quota exceeded")
+DISK_SIGNS = re.compile("ENOSPC|No space left on device|os error 28|Errno 28|Disk quota exceeded")
 
 
 class Stop(Exception):
@@ -98,11 +105,7 @@ def main(words: "list[str]") -> int:
         if words[0] == "bench":
             words = ["bench", find_benchmark(words[1]), *words[2:]]
         require_libgomp()
-        locks = [RUN_LOCK, DEV_LOCK] if words[0] in DEV_WORDS else [RUN_LOCK]
-        if is_ready(locks):
-            say("{} with the environment in .venv".format(words[0]))
-        else:
-            set_up(locks)
+        prepare(words[0])
         return become(words)
     except Stop as stop:
         say(str(stop))
@@ -118,6 +121,17 @@ def main(words: "list[str]") -> int:
     except KeyboardInterrupt:
         say("Interrupted; the next start goes on from here.")
         return EXIT_INTERRUPTED
+
+
+def prepare(word: str) -> None:
+    """Set up what a word needs: the environment, and the pages' files where it serves or tests pages."""
+    locks = [RUN_LOCK, DEV_LOCK] if word in DEV_WORDS else [RUN_LOCK]
+    if is_ready(locks):
+        say("{} with the environment in .venv".format(word))
+    else:
+        set_up(locks)
+    if word in PAGE_WORDS:
+        set_up_pages(with_tests=word in DEV_WORDS)
 
 
 def require_python(version: "tuple[int, ...]") -> None:
@@ -207,6 +221,52 @@ def set_up(locks: "list[str]") -> None:
         say("Ready after {:.0f} s".format(time.time() - began))
     finally:
         os.close(descriptor)
+
+
+def pages_are_ready(with_tests: bool) -> bool:
+    """Say whether the pages' third-party files were installed for this lock, and the tests' own where asked for."""
+    try:
+        with open(PAGES_STAMP) as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return False
+    return found.get("lock") == digest_of(PAGES_LOCK) and (found.get("with_tests") or not with_tests)
+
+
+def set_up_pages(with_tests: bool) -> None:
+    """Install what the pages load from us (styles, scripts): by npm, by hash, without running anybody's scripts."""
+    if pages_are_ready(with_tests):
+        return
+    descriptor = os.open(LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    os.set_inheritable(descriptor, True)
+    try:
+        wait_for_lock(descriptor)
+        if pages_are_ready(with_tests):
+            return
+        npm = find_npm(descriptor)
+        command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", PAGES]
+        try:
+            run_step("Installing the pages' files", command if with_tests else [*command, "--omit=dev"], descriptor)
+        except Stop as stop:
+            if stop.code != EXIT_INSTALL_FAILED:
+                raise
+            raise Stop(EXIT_NO_PAGES, "The pages' styles and scripts could not be installed. {}".format(stop)) from None
+        with open(PAGES_STAMP + ".new", "w") as file:
+            json.dump({"lock": digest_of(PAGES_LOCK), "with_tests": with_tests}, file)
+        os.replace(PAGES_STAMP + ".new", PAGES_STAMP)
+    finally:
+        os.close(descriptor)
+
+
+def find_npm(descriptor: int) -> "list[str]":
+    """Return how npm is called: the one on the PATH, else one that is put into .venv, by hash."""
+    on_path = shutil.which("npm", path=command_environment()["PATH"])
+    if on_path:
+        return [on_path]
+    pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    lock = os.path.join(ROOT, NODE_LOCK)
+    run_step("No npm here; installing one", [*pip, "install", "--require-hashes", "--no-deps", "-r", lock], descriptor)
+    return [os.path.join(VENV, "bin", "npm")]
 
 
 def wait_for_lock(descriptor: int) -> None:

@@ -14,12 +14,15 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from playwright.async_api import Browser
 from sqlalchemy.ext.asyncio import AsyncSession
 
 os.environ.setdefault("SECRET_KEY", "a key for tests only, never for a deployment")
 os.environ.setdefault("ARGON2_TIME_COST", "1")
 os.environ.setdefault("ARGON2_MEMORY_KIB", "8")
 os.environ.setdefault("STAFF_SECOND_FACTOR", "0")
+
+from chromium import a_browser
 
 from xinyidai.access.service import act_as_platform
 from xinyidai.foundation.database import Sessions, in_transaction, make_engine, make_sessions
@@ -114,6 +117,13 @@ async def a_clone(cluster: PostgresServer) -> AsyncGenerator[Database]:
         await engine.dispose()
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()
+
+
+@pytest.fixture(scope="session")
+async def browser(anyio_backend: str) -> AsyncGenerator[Browser]:
+    """Start one Chromium for the run, with an empty profile; every page gets a context of its own."""
+    async with a_browser() as started:
+        yield started
 
 
 @pytest.fixture

@@ -22,11 +22,13 @@ from xinyidai.access.service import act_as
 from xinyidai.app.answering import error_map, problem_responses
 from xinyidai.app.authentication import SESSION_COOKIE, Authentication, account_key
 from xinyidai.app.failed_keys import FailedKeys
+from xinyidai.app.framing import frame_of
 from xinyidai.app.health import health_router
 from xinyidai.app.reference import reference_router
 from xinyidai.foundation.clock import BusinessClock, WallClock
 from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.doors import STRICT_SCHEMAS
+from xinyidai.foundation.pages.assets import assets_router
 from xinyidai.foundation.settings import Settings
 from xinyidai.parties.routes.session_ids import RenewingSessionConfig
 from xinyidai.parties.rules import SESSION_LASTS
@@ -51,6 +53,7 @@ ROOMS_WITH_DOORS = (
     "risk_sharing",
     "reporting",
 )
+ROOMS_WITH_PAGES = ("parties", "desks")
 MAX_BODY_BYTES = 1 << 20
 SESSION_SECONDS = int(SESSION_LASTS.total_seconds())
 
@@ -78,7 +81,7 @@ def create_app(
         security=[{"apiKey": []}, {"session": []}],
     )
     app = Litestar(
-        route_handlers=[api, health_router, reference_router],
+        route_handlers=[api, health_router, reference_router, assets_router, *_page_routers(settings)],
         dependencies={
             "session": Provide(_session_of_request),
             "viewer": Provide(_viewer_of_request, sync_to_thread=False),
@@ -86,13 +89,18 @@ def create_app(
         },
         middleware=[
             RenewingSessionConfig(
-                key=SESSION_COOKIE, max_age=SESSION_SECONDS, secure=not settings.sandbox, samesite="lax"
+                key=SESSION_COOKIE,
+                max_age=SESSION_SECONDS,
+                secure=not settings.sandbox,
+                httponly=True,
+                samesite="lax",
+                exclude=["^/static"],
             ).middleware,
             Authentication(FailedKeys(settings.failed_keys_per_minute)),
             RateLimitConfig(
                 rate_limit=("minute", settings.requests_per_minute),
                 identifier_for_request=account_key,
-                exclude=["^/health"],
+                exclude=["^/health", "^/static"],
             ).middleware,
         ],
         exception_handlers=error_map(),
@@ -101,7 +109,7 @@ def create_app(
         plugins=[STRICT_SCHEMAS],
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,  # foundation.logging decides for every process
-        state=State({"settings": settings, "sessions": sessions, "clock": clock or WallClock()}),
+        state=State({"settings": settings, "sessions": sessions, "clock": clock or WallClock(), "frame_of": frame_of}),
     )
     _demand_guards(app)
     return app
@@ -114,6 +122,15 @@ def _room_routers() -> list[Router]:
         for route in router.routes:
             for handler in getattr(route, "route_handlers", []):
                 handler.responses = problem_responses() | (handler.responses or {})
+    return routers
+
+
+def _page_routers(settings: Settings) -> list[Router]:
+    """Return the rooms' pages, and in a sandbox those that belong to a sandbox only."""
+    modules = [import_module(f"xinyidai.{room}.pages") for room in ROOMS_WITH_PAGES]
+    routers: list[Router] = [module.router for module in modules]
+    if settings.sandbox:
+        routers += [module.sandbox_router for module in modules if hasattr(module, "sandbox_router")]
     return routers
 
 

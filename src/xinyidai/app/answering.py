@@ -11,7 +11,10 @@ from litestar.types import ExceptionHandlersMap
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError
 
+from xinyidai.app.problem_pages import problem_page, sign_in_first
 from xinyidai.foundation.errors import Refusal, TooManyRequests
+from xinyidai.foundation.pages.forms import FormRefused
+from xinyidai.foundation.pages.rendering import wants_page
 
 log = structlog.get_logger()
 
@@ -94,6 +97,9 @@ class Problem(BaseModel):
     facts: dict[str, str | int | list[str]]
 
 
+Answered = Response[Problem] | Response[bytes]
+
+
 def problem_responses() -> dict[int, ResponseSpec]:
     """Return the error answers that every operation may give, for the API description."""
     meanings = {
@@ -116,6 +122,7 @@ def error_map() -> ExceptionHandlersMap:
     """Return the application's one map from exceptions to answers."""
     return {
         Refusal: _answer_refusal,
+        FormRefused: _answer_form,
         ValidationException: _answer_validation,
         TooManyRequestsException: _answer_too_many,
         HTTPException: _answer_http,
@@ -127,14 +134,22 @@ def error_map() -> ExceptionHandlersMap:
 
 
 def answer(
+    request: AnyRequest,
     refusal: Refusal,
     *,
     fields: list[FieldFault] | None = None,
     status: int | None = None,
     headers: dict[str, str] | None = None,
     reference: str | None = None,
-) -> Response[Problem]:
-    """Make the answer to a refusal."""
+) -> Answered:
+    """Make the answer to a refusal: a page for a browser, else a problem document."""
+    extra = {"Retry-After": "1"} if refusal.code in RETRIABLE else {}
+    if wants_page(request):
+        status = status or refusal.status
+        if status == 401:
+            return sign_in_first(request)
+        reference = reference or uuid.uuid4().hex[:16]
+        return problem_page(request, refusal, status=status, reference=reference, headers=extra | (headers or {}))
     problem = Problem(
         type=f"urn:xinyidai:refusal:{refusal.code}",
         title=refusal.sentence("en"),
@@ -145,65 +160,68 @@ def answer(
         fields=fields or [],
         facts=refusal.facts,
     )
-    extra = {"Retry-After": "1"} if refusal.code in RETRIABLE else {}
     if problem.status == 401:
         extra["WWW-Authenticate"] = 'Bearer realm="xinyidai"'
     return Response(problem, status_code=problem.status, media_type=PROBLEM_JSON, headers=extra | (headers or {}))
 
 
-def _answer_refusal(_request: AnyRequest, refusal: Refusal) -> Response[Problem]:
+def _answer_refusal(request: AnyRequest, refusal: Refusal) -> Answered:
     wait_s = refusal.facts.get("retry_after_s")
-    return answer(refusal, headers={} if wait_s is None else {"Retry-After": str(wait_s)})
+    return answer(request, refusal, headers={} if wait_s is None else {"Retry-After": str(wait_s)})
 
 
-def _answer_validation(_request: AnyRequest, error: ValidationException) -> Response[Problem]:
+def _answer_form(_request: AnyRequest, refused: FormRefused) -> Response[bytes]:
+    return refused.response()
+
+
+def _answer_validation(request: AnyRequest, error: ValidationException) -> Answered:
     found = error.extra if isinstance(error.extra, list) else []
     fields = [
         FieldFault(field=str(one.get("key", "")), why=str(one.get("message", "")))
         for one in found
         if isinstance(one, dict)
     ]
-    return answer(InputRefused(), fields=fields)
+    return answer(request, InputRefused(), fields=fields)
 
 
-def _answer_too_many(_request: AnyRequest, error: TooManyRequestsException) -> Response[Problem]:
-    return answer(TooManyRequests(), headers=dict(error.headers or {}))
+def _answer_too_many(request: AnyRequest, error: TooManyRequestsException) -> Answered:
+    return answer(request, TooManyRequests(), headers=dict(error.headers or {}))
 
 
-def _answer_http(_request: AnyRequest, error: HTTPException) -> Response[Problem]:
+def _answer_http(request: AnyRequest, error: HTTPException) -> Answered:
     by_status: dict[int, type[Refusal]] = {
         code.status: code for code in (Refusal.registry["not_found"], Refusal.registry["sign_in_needed"])
     }
     refusal = by_status.get(error.status_code, BodyUnreadable)()
     if error.status_code >= 500:
-        return _answer_unexpected(_request, error)
-    return answer(refusal, status=error.status_code, headers=dict(error.headers or {}))
+        return _answer_unexpected(request, error)
+    return answer(request, refusal, status=error.status_code, headers=dict(error.headers or {}))
 
 
-def _answer_too_deep(_request: AnyRequest, error: RecursionError) -> Response[Problem]:
+def _answer_too_deep(request: AnyRequest, error: RecursionError) -> Answered:
     # A body of ten thousand brackets: the JSON reader gives up by the interpreter's own limit.
     log.warning("too_deep", error=type(error).__name__)
-    return answer(BodyUnreadable())
+    return answer(request, BodyUnreadable())
 
 
-def _answer_not_utf8(_request: AnyRequest, error: UnicodeDecodeError) -> Response[Problem]:
+def _answer_not_utf8(request: AnyRequest, error: UnicodeDecodeError) -> Answered:
     # The JSON reader passes this one on as it is. Not the error itself: it holds the body.
     log.warning("not_utf8", at=error.start)
-    return answer(BodyUnreadable())
+    return answer(request, BodyUnreadable())
 
 
-def _answer_database(request: AnyRequest, error: DBAPIError) -> Response[Problem]:
+def _answer_database(request: AnyRequest, error: DBAPIError) -> Answered:
     state = getattr(error.orig, "sqlstate", None)
     if state in _BUSY_STATES:
-        return answer(Busy())
+        return answer(request, Busy())
     if state in _TEXT_STATES:
         # A NUL in a path or a query; bodies were looked at before. No text of the platform's own can cause it.
-        return answer(InputRefused())
+        return answer(request, InputRefused())
     return _answer_unexpected(request, error)
 
 
-def _answer_unexpected(request: AnyRequest, error: Exception) -> Response[Problem]:
+def _answer_unexpected(request: AnyRequest, error: Exception) -> Answered:
     reference = uuid.uuid4().hex[:16]
     # The route's template, not the URL: a path may hold an id, and ids of people stay out of logs.
     log.error("unexpected", reference=reference, route=request.scope.get("path_template", ""), exc_info=error)
-    return answer(Unexpected(), reference=reference)
+    return answer(request, Unexpected(), reference=reference)

@@ -29,7 +29,7 @@ AnyConnection = ASGIConnection[BaseRouteHandler, object, object, State]
 
 
 class CrossOriginRefused(Refusal):
-    """A browser sent a signed-in person's cookie from a page of another site."""
+    """A browser sent a request that may change something from a page of another site."""
 
     code = "cross_origin_refused"
     status = 403
@@ -62,11 +62,12 @@ async def _find_viewer(connection: AnyConnection, failed_keys: FailedKeys) -> Vi
     presented = connection.headers.get("authorization", "")
     if presented:
         return await _holder_of(connection, presented, failed_keys)
+    if connection.scope.get("method") not in _SAFE_METHODS:
+        # Also before a sign-in: another site must not sign a browser in under a name of its choice.
+        refuse_cross_origin(connection)
     token = token_of(connection)
     if token is None:
         return None
-    if connection.scope.get("method") not in _SAFE_METHODS:
-        refuse_cross_origin(connection)
     async with in_transaction(sessions) as session:
         return await parties.viewer_of_session(session, token)
 

@@ -48,13 +48,6 @@ async def stylesheet() -> Response[str]:
     return Response(style, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
 
-@get("/", include_in_schema=False, media_type=MediaType.HTML, opt={"public": True})
-async def start() -> Response[str]:
-    """Say what this server is and where to go: the desks' pages are not here yet."""
-    page = _templates().get_template("reference/start.html").render()
-    return Response(page, media_type=MediaType.HTML, headers=_PAGE_HEADERS)
-
-
 def _document(app: Litestar) -> bytes:
     return json.dumps(describe(app), ensure_ascii=False).encode()
 
@@ -80,7 +73,4 @@ def _templates() -> Environment:
     return Environment(loader=FileSystemLoader(templates_folder()), autoescape=select_autoescape())
 
 
-reference_router = Router(
-    path="/",
-    route_handlers=[start, Router(path="/api", route_handlers=[reference, openapi_document, stylesheet])],
-)
+reference_router = Router(path="/api", route_handlers=[reference, openapi_document, stylesheet])

@@ -17,6 +17,7 @@ from xinyidai.app import create_app
 from xinyidai.cli.surroundings import Surroundings, require_free_port, say, surroundings
 from xinyidai.foundation.database import make_engine, make_sessions
 from xinyidai.foundation.heartbeats import Heart
+from xinyidai.foundation.pages.assets import missing_assets
 from xinyidai.foundation.settings import DatabaseRole
 from xinyidai.worker import beating, connect_broker, load_rooms
 
@@ -30,8 +31,10 @@ PR_SET_PDEATHSIG = 1
 @click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
 @click.option("--port", default=PORT, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 def serve(host: str, port: int) -> None:
-    """Serve the JSON API under /api/v1 and its reference page under /api."""
+    """Serve the pages, the JSON API under /api/v1 and its reference page under /api."""
     require_free_port(host, port)
+    if missing_assets():
+        raise click.ClickException("the pages' styles and scripts are not installed; `python3 run.py serve` does that")
     with surroundings(with_broker=True) as around:
         serve_http(around, host=host, port=port)
 
@@ -48,7 +51,7 @@ def serve_http(around: Surroundings, *, host: str, port: int) -> None:
         return stores.with_namespace(name)
 
     app = create_app(around.settings, sessions, clock=around.settings.clock(), make_store=make_store)
-    say(f"Serving on http://{host}:{port} (API reference: http://{host}:{port}/api). Ctrl-C ends it.")
+    say(f"Serving on http://{host}:{port} (API reference under /api). Ctrl-C ends it.")
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, proxy_headers=False)
 
 

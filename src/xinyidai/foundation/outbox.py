@@ -5,7 +5,7 @@ Deliveries repeat and promise no order between aggregates, so a consumer is idem
 """
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -237,3 +237,13 @@ async def sweep(sessions: Sessions) -> int:
     due = await waiting(sessions, older_than=SWEEP_AFTER)
     _send_all(due)
     return len(due)
+
+
+async def newest_events(session: AsyncSession, names: Sequence[str], *, limit: int) -> list[Envelope]:
+    """Return the newest events of some names, newest first: for those who watch, not for those who act on them."""
+    statement = text(
+        "SELECT id, name, body, occurred_at FROM foundation.outbox_event WHERE name = ANY(:names)"
+        " ORDER BY recorded_at DESC, id DESC LIMIT :limit"
+    )
+    found = await session.execute(statement, {"names": list(names), "limit": limit})
+    return [Envelope(row.id, row.name, row.body, row.occurred_at, row.occurred_at) for row in found]

@@ -23,6 +23,7 @@ from xinyidai.foundation.ids import new_id
 from xinyidai.profiles import model
 from xinyidai.profiles.models import Profile
 from xinyidai.profiles.rules.fingerprints import NOTHING, lineages
+from xinyidai.profiles.rules.months import MonthOfSales, monthly_sales
 from xinyidai.profiles.rules.readings import INVOICES, Lineage, ProfileView
 from xinyidai.sources import queries as sources
 
@@ -86,6 +87,13 @@ async def own_profile(session: AsyncSession, viewer: Viewer, *, now: datetime) -
     """
     permission = await consents.require_own(session, viewer, item_codes=[INVOICES], now=now)
     return await _show(session, viewer, permission, viewer.organisation_id, as_of=_today(now), now=now)
+
+
+async def own_sales(session: AsyncSession, viewer: Viewer, *, now: datetime) -> tuple[MonthOfSales, ...]:
+    """Return a firm's own net sales by month: part of the look at the profile beside it, whose audit row covers it."""
+    permission = await consents.require_own(session, viewer, item_codes=[INVOICES], now=now)
+    invoices = await sources.invoices(session, permission, before=now, known_at=now)
+    return monthly_sales(invoices, until=business_date(now))
 
 
 async def profile_of(

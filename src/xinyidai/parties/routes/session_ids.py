@@ -23,6 +23,8 @@ _NEW_ID: Final = "xinyidai_new_session_id"
 
 TOKEN: Final = "token"  # noqa: S105
 """What a session keeps: the token by which its row in the database is found, and nothing else of a person."""
+PARTY_NAME: Final = "party_name"
+"""The name of the organisation acted for, for the frame of pages; no right follows from it."""
 
 
 def token_of(connection: AnyConnection) -> str | None:

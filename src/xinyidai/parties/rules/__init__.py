@@ -49,6 +49,7 @@ from xinyidai.parties.rules.people import (
     SignedIn,
     SignInPending,
     SignInRefused,
+    SimulatedPerson,
     desk_of,
 )
 from xinyidai.parties.rules.recovery import (
@@ -174,6 +175,7 @@ __all__ = [
     "SignInStale",
     "SignedIn",
     "SimulatedMessage",
+    "SimulatedPerson",
     "SizeBounds",
     "SizeClass",
     "SizeIndustry",

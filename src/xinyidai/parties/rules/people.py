@@ -90,6 +90,18 @@ class SignInPending:
 
 
 @dataclass(frozen=True)
+class SimulatedPerson:
+    """A person of a simulated party, as a sandbox's start page offers them."""
+
+    user_id: UserId
+    party_id: PartyId
+    party_kind: OrganisationKind
+    party_name: str
+    display_name: str
+    roles: frozenset[Role]
+
+
+@dataclass(frozen=True)
 class MembershipView:
     """A person's active roles in an organisation."""
 

@@ -48,6 +48,7 @@ from xinyidai.parties.service.signing_in import (
     prove,
     sign_in,
 )
+from xinyidai.parties.service.simulated import sign_in_simulated, simulated_people
 
 __all__ = [
     "Owner",
@@ -86,7 +87,9 @@ __all__ = [
     "revoke_session",
     "send_recovery_code",
     "sign_in",
+    "sign_in_simulated",
     "sign_out",
+    "simulated_people",
     "step_up",
     "switch_organisation",
     "withdraw_invitation",

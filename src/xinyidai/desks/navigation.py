@@ -1,0 +1,48 @@
+"""What each kind of organisation finds on its desk. A new desk is one more entry here and a router of pages."""
+
+from dataclasses import dataclass
+
+from xinyidai.access.rules import OrganisationKind
+from xinyidai.foundation.pages.words import Message, msg
+
+NO_DESK_YET = "/desk"
+
+
+@dataclass(frozen=True)
+class NavItem:
+    """A place on a desk; `short` is what the bar at the bottom of a phone says where `label` is too long for it."""
+
+    path: str
+    label: Message
+    icon: str
+    short: Message | None = None
+    is_home: bool = False
+
+    def is_current(self, path: str) -> bool:
+        """Say whether a page belongs to this place."""
+        return path == self.path or (not self.is_home and path.startswith(f"{self.path}/"))
+
+
+_FIRM = (
+    NavItem("/firm", msg("首页"), "home", is_home=True),
+    NavItem("/firm/demands", msg("融资需求"), "paper", msg("需求")),
+    NavItem("/firm/profile", msg("信用画像"), "chart", msg("画像")),
+    NavItem("/firm/loans", msg("我的贷款"), "coins", msg("贷款")),
+    NavItem("/firm/consents", msg("授权管理"), "shield", msg("授权")),
+    NavItem("/firm/looks", msg("谁查过我的数据"), "eye"),
+)
+
+DESKS: dict[OrganisationKind, tuple[NavItem, ...]] = {
+    OrganisationKind.FIRM: _FIRM,
+    OrganisationKind.SOLE_TRADER: _FIRM,
+}
+
+
+def navigation_of(kind: OrganisationKind) -> tuple[NavItem, ...]:
+    """Return the places of a desk, its home first; the first five are the phone's bottom bar."""
+    return DESKS.get(kind, (NavItem(NO_DESK_YET, msg("首页"), "home", is_home=True),))
+
+
+def home_of(kind: OrganisationKind) -> str:
+    """Return where a desk begins."""
+    return navigation_of(kind)[0].path

@@ -1,0 +1,62 @@
+"""The firm's home: the next step first, then how far the newest demand is, then what is due."""
+
+from datetime import datetime, timedelta
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.rules import Viewer
+from xinyidai.consents import queries as consents
+from xinyidai.consents.rules import ConsentState
+from xinyidai.demands import queries as demands
+from xinyidai.demands.rules import ASKING, DemandState
+from xinyidai.desks.pages.firm import ALL, BY_FIRM, AnyRequest, names_of
+from xinyidai.desks.tracking import tracker_of
+from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.pages.rendering import page
+from xinyidai.loans import queries as loans
+from xinyidai.loans.rules.life import TAKES_PAYMENTS
+from xinyidai.matching import queries as matching
+from xinyidai.matching.rules.states import DispatchState, OfferState
+from xinyidai.scoring import queries as scoring
+
+SCORE_LASTS = timedelta(days=92)
+
+
+@get("/firm", guards=[BY_FIRM])
+async def home(
+    request: AnyRequest,
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> Response[bytes]:
+    """Show the next step first."""
+    given = await consents.consents_of(session, viewer, now=now, limit=ALL)
+    asked = (await demands.demands_of(session, viewer, limit=ALL)).rows
+    newest = next((one for one in reversed(asked) if one.state is not DemandState.DRAFT), None)
+    offers = await matching.offers_for(session, viewer, newest.id) if newest else []
+    indications = await matching.indications_for(session, viewer, newest.id) if newest else []
+    dispatches = await matching.dispatches_for(session, newest.id) if newest else []
+    owed = list((await loans.loans(session, viewer, state=None, cursor=None, limit=ALL)).rows)
+    open_loans = [one for one in owed if one.state in TAKES_PAYMENTS]
+    newest_loan = next((one for one in owed if offers and one.offer_id in {offer.id for offer in offers}), None)
+    planned = await loans.instalments(session, open_loans[0].id) if open_loans else []
+    return page(
+        request,
+        "desks/firm_home.html",
+        has_consent=any(one.state is ConsentState.ACTIVE for one in given.rows),
+        score=await scoring.latest_score(session, viewer.organisation_id, max_age=SCORE_LASTS, now=now),
+        newest=newest,
+        is_asking=newest is not None and newest.state in ASKING,
+        to_choose=[one for one in indications if one.state is DispatchState.INDICATED],
+        issued=[one for one in offers if one.state is OfferState.ISSUED],
+        tracker=tracker_of(newest, dispatches, indications, offers, newest_loan) if newest else [],
+        open_loans=open_loans,
+        next_due=next((one for one in planned if one.owed.principal_fen + one.owed.interest_fen > 0), None),
+        names=await names_of(session, [*(one.lender_id for one in open_loans), *(one.lender_id for one in offers)]),
+        today=business_date(now),
+    )
+
+
+ROUTES = (home,)

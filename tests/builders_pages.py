@@ -1,0 +1,155 @@
+"""A browser for the tests: the application served by uvicorn over a test's own database, and Chromium to look at it."""
+
+import asyncio
+import os
+import re
+import socket
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+from chromium import CHROMIUM
+from conftest import Database
+from litestar import Litestar
+from playwright.async_api import Browser, BrowserContext, Page
+
+from xinyidai.app import create_app
+from xinyidai.foundation.clock import AnchoredClock, wall_now
+from xinyidai.foundation.database import make_engine, make_sessions
+from xinyidai.foundation.settings import DatabaseRole
+
+NODE_MODULES = Path(__file__).resolve().parents[1] / "frontend_templates" / "node_modules"
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1440, "height": 900}
+SIZES = {"phone": PHONE, "desk": DESK}
+LOCALES = {"zh": "zh-CN", "en": "en-GB"}
+
+PICTURES = os.environ.get("PAGE_PICTURES", "")
+"""A folder: every page that a test opens is pictured into it, to be looked at."""
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+@dataclass
+class Served:
+    """The served application: its address, and the application for what a test registers with it."""
+
+    url: str
+    app: Litestar
+
+
+@asynccontextmanager
+async def a_server(
+    database: Database, *, now: datetime, sandbox: bool = True, home: Path | None = None
+) -> AsyncGenerator[Served]:
+    """Serve the application from a thread with an event loop and a pool of its own; business time stands at `now`."""
+    update: dict[str, object] = {"sandbox": sandbox, "requests_per_minute": 100_000}
+    if home is not None:
+        update["xinyidai_home"] = home
+    settings = database.settings.model_copy(update=update)
+    engine = make_engine(settings.dsn(DatabaseRole.APP))
+    app = create_app(settings, make_sessions(engine), clock=AnchoredClock(wall_now(), now, rate=0.0))
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
+
+    def run() -> None:
+        async def serve() -> None:
+            await server.serve(sockets=[listener])
+            await engine.dispose()
+
+        asyncio.run(serve())
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while not server.started:
+        await asyncio.sleep(0.02)
+    try:
+        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", app)
+    finally:
+        server.should_exit = True
+        await asyncio.to_thread(thread.join, 10)
+        listener.close()
+
+
+@dataclass
+class Watched:
+    """A page, and everything that went wrong on it."""
+
+    page: Page
+    url: str
+    name: str = ""
+    complaints: list[str] = field(default_factory=list)
+
+    async def open(self, path: str) -> None:
+        """Open a page of the platform and wait until it has loaded; streams stay open, so never for silence."""
+        await self.page.goto(self.url + path, wait_until="load")
+        if PICTURES:
+            name = re.sub(r"[0-9a-f-]{36}", "id", path).strip("/").replace("/", "-") or "start"
+            await self.page.screenshot(path=f"{PICTURES}/{name}-{self.name}.png", full_page=True)
+
+    async def violations(self) -> list[str]:
+        """Return what axe-core finds against WCAG 2.2 AA, one line a rule with the first elements."""
+        # What scrolls under the bar at the bottom is not covered by it: it can be scrolled up.
+        await self.page.evaluate("document.querySelectorAll('.tabbar').forEach(bar => bar.style.position = 'static')")
+        await self.page.evaluate((NODE_MODULES / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
+        found = await self.page.evaluate(
+            "async () => (await axe.run({runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa']}))"
+            ".violations.map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.target.join(' ')).join(' | '))"
+        )
+        return list(found)
+
+    async def is_within_the_window(self) -> bool:
+        """Say whether nothing makes the page wider than its window."""
+        return bool(await self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+@asynccontextmanager
+async def a_page(
+    browser: Browser, served: Served, *, size: str = "phone", language: str = "zh", scripts: bool = True
+) -> AsyncGenerator[Watched]:
+    """Open an empty browser context that notes console errors, failed requests and requests to other hosts."""
+    context = await browser.new_context(
+        viewport=SIZES[size],  # type: ignore[arg-type]
+        locale=LOCALES[language],
+        bypass_csp=False,
+        java_script_enabled=scripts,
+        service_workers="block",
+    )
+    page = await context.new_page()
+    watched = Watched(page, served.url, name=f"{size}-{language}")
+    _watch(page, watched.complaints.append, host=urlsplit(served.url).netloc)
+    yield watched
+    await context.close()
+
+
+def _watch(page: Page, complain: Callable[[str], None], *, host: str) -> None:
+    page.on("console", lambda said: complain(f"console: {said.text}") if said.type == "error" else None)
+    page.on("pageerror", lambda error: complain(f"script: {error}"))
+    page.on(
+        "requestfailed",
+        lambda request: (
+            complain(f"failed: {request.url} {request.failure}")
+            if "ERR_ABORTED" not in (request.failure or "")
+            else None
+        ),
+    )
+    page.on(
+        "request",
+        lambda request: (
+            complain(f"other host: {request.url}") if urlsplit(request.url).netloc not in {host, ""} else None
+        ),
+    )
+
+
+async def sign_in_as(context: BrowserContext, served: Served, user_id: str, party_id: str) -> None:
+    """Give a browser context the session of a simulated person, by the sandbox's own door."""
+    answer = await context.request.post(
+        f"{served.url}/sandbox/sign-in", form={"user_id": user_id, "party_id": party_id}, max_redirects=0
+    )
+    assert answer.status == 303, await answer.text()

@@ -1,0 +1,96 @@
+"""The firm's desk in a browser: accessible at both widths in both languages, and a story told without scripts."""
+
+from datetime import datetime
+
+import pytest
+from builders_desks import a_full_desk
+from builders_pages import a_page, a_server, needs_chromium, sign_in_as
+from conftest import Database
+from playwright.async_api import Browser
+
+pytestmark = needs_chromium
+
+
+@pytest.mark.parametrize("size", ["phone", "desk"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_every_page_of_the_desk_is_whole_and_accessible(
+    browser: Browser, database: Database, noon: datetime, size: str, language: str
+) -> None:
+    desk = await a_full_desk(database, now=noon)
+    demand = f"/firm/demands/{desk.demand.id}"
+    paths = [
+        "/firm",
+        "/firm/authorise",
+        "/firm/consents",
+        "/firm/looks",
+        "/firm/data",
+        "/firm/profile",
+        "/firm/demands",
+        "/firm/demands/new",
+        demand,
+        f"{demand}/indications",
+        f"{demand}/offers",
+        f"/firm/offers/{desk.offers[0].id}",
+        "/firm/loans",
+        f"/firm/loans/{desk.loan_id}",
+    ]
+    found: dict[str, list[str]] = {}
+
+    async with a_server(database, now=noon) as served, a_page(browser, served, size=size, language=language) as watched:
+        person, firm = str(desk.firm.principal_id), str(desk.firm.organisation_id)
+        await sign_in_as(watched.page.context, served, person, firm)
+        for path in paths:
+            await watched.open(path)
+            fits = await watched.is_within_the_window()
+            found[path] = await watched.violations() + ([] if fits else ["wider than the window"])
+
+    assert {path: faults for path, faults in found.items() if faults} == {}
+    assert watched.complaints == []
+
+
+async def test_a_firm_asks_for_finance_on_a_phone_without_scripts(
+    browser: Browser, database: Database, noon: datetime
+) -> None:
+    desk = await a_full_desk(database, now=noon)
+
+    async with a_server(database, now=noon) as served, a_page(browser, served, scripts=False) as watched:
+        page = watched.page
+        person, firm = str(desk.firm.principal_id), str(desk.firm.organisation_id)
+        await sign_in_as(page.context, served, person, firm)
+        await watched.open("/firm/demands/new")
+        await page.get_by_label("日常周转").check()
+        await page.get_by_label("2. 需要多少？").fill("20")
+        await page.get_by_label("3. 用多久？").fill("6")
+        await page.get_by_label("先息后本").check()
+        await page.get_by_label("4. 最迟哪天要用？").fill("2025-07-10")
+        await page.get_by_label("我声明资金用途合法合规").check()
+        await page.get_by_role("button", name="下一步：核对").click()
+        checked = await page.locator(".summary").inner_text()
+        await page.get_by_role("button", name="提交需求").click()
+        heading = await page.locator("h1").inner_text()
+
+    assert "贰拾万元整" in checked
+    assert heading == "需求已提交"
+
+
+async def test_a_fault_takes_the_focus_and_its_link_leads_into_the_field(
+    browser: Browser, database: Database, noon: datetime
+) -> None:
+    desk = await a_full_desk(database, now=noon)
+
+    async with a_server(database, now=noon) as served, a_page(browser, served) as watched:
+        page = watched.page
+        person, firm = str(desk.firm.principal_id), str(desk.firm.organisation_id)
+        await sign_in_as(page.context, served, person, firm)
+        await watched.open("/firm/demands/new")
+        await page.get_by_label("2. 需要多少？").press_sequentially("20")
+        await page.locator("#reading-amount", has_text="贰拾万元整").wait_for()
+        await page.get_by_role("button", name="下一步：核对").click()
+        focused = await page.evaluate("document.activeElement.id")
+        await page.locator('#error-summary a[href="#field-term_months"]').click()
+        entered = await page.evaluate("document.activeElement.id")
+        faults = await watched.violations()
+
+    assert focused == "error-summary"
+    assert entered == "field-term_months"
+    assert faults == []

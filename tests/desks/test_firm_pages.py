@@ -1,0 +1,286 @@
+"""The firm's desk without a browser: what each page says, what each form does, and that nothing typed is lost."""
+
+import re
+from collections.abc import AsyncGenerator
+from datetime import datetime
+
+import pytest
+from builders_desks import FullDesk, Reader, a_full_desk, a_reader, id_in
+from builders_parties import a_lender, a_sole_trader
+from conftest import Database
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.service import act_as_platform
+from xinyidai.foundation.database import in_transaction
+
+ANSWERS: dict[str, str | list[str]] = {
+    "use": "raw_materials",
+    "amount": "30",
+    "amount_unit": "wan",
+    "term_months": "12",
+    "repayment_kind": "equal_instalments",
+    "wanted_by": "2025-07-01",
+    "is_lawful": "yes",
+}
+
+
+@pytest.fixture
+async def desk(database: Database, noon: datetime) -> FullDesk:
+    return await a_full_desk(database, now=noon)
+
+
+@pytest.fixture
+async def reader(database: Database, noon: datetime, desk: FullDesk) -> AsyncGenerator[Reader]:
+    async with a_reader(database, desk.firm, now=noon) as signed_in:
+        yield signed_in
+
+
+@pytest.fixture
+async def newcomer(database: Database, noon: datetime) -> AsyncGenerator[Reader]:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        trader = await a_sole_trader(session, now=noon)
+    async with a_reader(database, trader, now=noon) as signed_in:
+        yield signed_in
+
+
+async def count(session: AsyncSession, statement: str) -> int:
+    return int((await session.execute(text(statement))).scalar_one())
+
+
+async def test_a_newcomer_finds_a_next_step_on_every_empty_page(newcomer: Reader) -> None:
+    pages = {path: await newcomer.read(path) for path in ("/firm", "/firm/profile", "/firm/consents", "/firm/loans")}
+
+    assert 'href="/firm/authorise"' in pages["/firm"]
+    assert "还没有数据" in pages["/firm/profile"]
+    assert "还没有授权" in pages["/firm/consents"]
+    assert "还没有贷款" in pages["/firm/loans"]
+    assert "等待数据部门投递" in await newcomer.read("/firm/data")
+    assert "还没有融资需求" in await newcomer.read("/firm/demands")
+
+
+async def test_home_says_first_that_offers_wait(reader: Reader, desk: FullDesk) -> None:
+    page = await reader.read("/firm")
+
+    assert "有 2 份报价等您选择" in page
+    assert f"/firm/demands/{desk.demand.id}/offers" in page
+
+
+async def test_nothing_is_ticked_until_the_firm_ticks_it(reader: Reader) -> None:
+    plain, filled = await reader.read("/firm/authorise"), await reader.read("/firm/authorise?fill=needed")
+
+    assert re.findall(r'type="checkbox"[^>]*checked', plain) == []
+    assert 'value="pre_loan"' in plain
+    assert re.search(r'value="vat_invoice"[^>]*checked', filled)
+    assert re.search(r'value="pre_loan"[^>]*checked', filled)
+    assert re.search(r'value="model_training"[^>]*checked', filled) is None
+
+
+async def test_an_empty_authorisation_names_every_fault_and_grants_nothing(
+    reader: Reader, session: AsyncSession
+) -> None:
+    before = await count(session, "SELECT count(*) FROM consents.consent")
+    answer = await reader.send("/firm/authorise", {"item": "vat_invoice"})
+
+    after = await count(session, "SELECT count(*) FROM consents.consent")
+    assert (answer.status_code, after) == (422, before)
+    assert all(f'href="#field-{field}"' in answer.text for field in ("purpose", "receiver", "months", "agrees"))
+    assert re.search(r'value="vat_invoice"[^>]*checked', answer.text)
+
+
+async def test_a_consent_is_given_once_kept_with_its_text_and_taken_back(reader: Reader, desk: FullDesk) -> None:
+    page = await reader.read("/firm/authorise")
+    digest = re.search(r'name="digest_post_loan" value="(\w+)"', page)
+    assert digest is not None
+    fields: dict[str, str | list[str]] = {
+        "purpose": "post_loan",
+        "item": "vat_invoice",
+        "receiver": str(desk.banks[0].id),
+        "months": "6",
+        "agrees": "yes",
+        "digest_post_loan": digest.group(1),
+    }
+    given = await reader.send("/firm/authorise", fields)
+    listed = await reader.read("/firm/consents")
+    consent = re.findall(r'href="(/firm/consents/[0-9a-f-]{36})"', listed)[-1]
+    unsure = await reader.send(f"{consent}/revoke", {}, shown_on=consent)
+    revoked = await reader.send(f"{consent}/revoke", {"sure": "yes"}, shown_on=consent)
+
+    assert (given.status_code, given.headers["location"]) == (303, "/firm/data")
+    assert "已授权" in await_flash(listed)
+    assert unsure.status_code == 422
+    assert revoked.headers["location"] == consent
+    assert "已撤回" in await reader.read(consent)
+
+
+def await_flash(page: str) -> str:
+    found = re.search(r'class="alert alert-success" role="status">([^<]*)<', page)
+    return found.group(1) if found else ""
+
+
+async def test_an_outdated_text_is_refused_on_the_form(reader: Reader, desk: FullDesk) -> None:
+    answer = await reader.send(
+        "/firm/authorise",
+        {
+            "purpose": "post_loan",
+            "item": "vat_invoice",
+            "receiver": str(desk.banks[0].id),
+            "months": "6",
+            "agrees": "yes",
+            "digest_post_loan": "00" * 32,
+        },
+    )
+
+    assert answer.status_code == 422
+    assert "请重新阅读并确认" in answer.text
+
+
+async def test_a_demand_is_checked_confirmed_and_posted_once(reader: Reader) -> None:
+    page = await reader.client.get("/firm/demands/new")
+    token = re.search(r'name="form_token" value="([^"]+)"', page.text)
+    assert token is not None
+    checked = await reader.send("/firm/demands/new", ANSWERS)
+    edited = await reader.send("/firm/demands/new", ANSWERS | {"step": "edit"})
+    sent = ANSWERS | {"step": "confirm", "form_token": token.group(1)}
+    first, again = [await reader.client.post("/firm/demands/new", data=sent) for _ in range(2)]
+    posted = await reader.read(first.headers["location"])
+
+    assert "叁拾万元整" in checked.text
+    assert 'value="30"' in edited.text
+    assert first.status_code == again.status_code == 303
+    assert first.headers["location"] == again.headers["location"]
+    assert str(id_in(first.headers["location"]))[-12:].upper() in posted
+
+
+async def test_wrong_answers_are_all_named_and_all_kept(reader: Reader) -> None:
+    wrong = {"use": "gambling", "amount": "很多", "term_months": "999", "wanted_by": "2020-01-01"}
+    answer = await reader.send("/firm/demands/new", wrong)
+
+    assert answer.status_code == 422
+    assert "<title>错误：" in answer.text
+    assert 'value="很多"' in answer.text
+    for field in ("use", "amount", "term_months", "repayment_kind", "wanted_by", "is_lawful"):
+        assert f'href="#field-{field}"' in answer.text
+
+
+async def test_a_refusal_of_the_room_stands_on_top_of_the_form(reader: Reader) -> None:
+    answers = ANSWERS | {"wanted_by": "2027-01-01", "step": "confirm"}
+    answer = await reader.send("/firm/demands/new", answers)
+
+    assert answer.status_code == 422
+    assert "用款日期须在" in answer.text
+    assert 'value="2027-01-01"' in answer.text
+
+
+async def test_a_form_without_its_token_is_shown_again_and_does_nothing(reader: Reader) -> None:
+    answer = await reader.client.post("/firm/demands/new", data=ANSWERS | {"step": "confirm"})
+
+    assert answer.status_code == 422
+    assert "页面已过期" in answer.text
+    assert 'value="30"' in answer.text
+
+
+async def test_the_demand_tells_what_fits_and_every_reason_of_what_does_not(reader: Reader, desk: FullDesk) -> None:
+    page = await reader.read(f"/firm/demands/{desk.demand.id}")
+
+    assert "3 个产品符合条件，1 个不符合" in page
+    assert "不符合的产品和每一条原因" in page
+    assert page.count("已报价") == 2
+
+
+async def test_a_bank_is_chosen_under_a_written_authority(reader: Reader, desk: FullDesk) -> None:
+    path = f"/firm/demands/{desk.demand.id}/indications"
+    page = await reader.read(path)
+    digest = re.search(r'name="digest" value="(\w+)"', page)
+    assert digest is not None
+    chosen: dict[str, str | list[str]] = {"chosen": str(desk.indicated.id), "digest": digest.group(1)}
+    unread = await reader.send(path, chosen)
+    outdated = await reader.send(path, chosen | {"agrees": "yes", "digest": "00" * 32})
+    done = await reader.send(path, chosen | {"agrees": "yes"})
+    after = await reader.read(path)
+
+    assert "3.50% – 4.20%" in page
+    assert "贷前征信查询" in page
+    assert (unread.status_code, outdated.status_code) == (422, 422)
+    assert done.headers["location"] == f"/firm/demands/{desk.demand.id}"
+    assert "查看或撤回授权书" in after
+
+
+async def test_offers_are_compared_and_one_is_accepted(reader: Reader, desk: FullDesk) -> None:
+    compared = await reader.read(f"/firm/demands/{desk.demand.id}/offers")
+    cheap = f"/firm/offers/{desk.offers[0].id}"
+    shown = await reader.read(cheap)
+    unsure = await reader.send(f"{cheap}/accept", {}, shown_on=cheap)
+    accepted = await reader.send(f"{cheap}/accept", {"agrees": "yes"}, shown_on=cheap)
+    after = await reader.read(accepted.headers["location"])
+
+    assert "2 份报价" in compared
+    assert compared.index("3.80%") < compared.index("4.50%")
+    assert "总成本最低" in compared
+    assert shown.count('<tr><th scope="row">') >= 12
+    assert unsure.status_code == 422
+    assert "您已接受报价" in after
+    assert "已接受报价" in after
+
+
+async def test_a_loan_shows_its_next_payment_and_its_schedule(reader: Reader, desk: FullDesk) -> None:
+    listed, page = await reader.read("/firm/loans"), await reader.read(f"/firm/loans/{desk.loan_id}")
+
+    assert f"/firm/loans/{desk.loan_id}" in listed
+    assert "下次还款" in page
+    assert "2025年7月16日" in page
+    assert page.count("未到期") == 12
+    assert "今天提前结清需" in page
+
+
+async def test_an_offer_is_declined(reader: Reader, desk: FullDesk) -> None:
+    dear = f"/firm/offers/{desk.offers[1].id}"
+    declined = await reader.send(f"{dear}/decline", {}, shown_on=dear)
+
+    assert declined.headers["location"] == f"/firm/demands/{desk.demand.id}/offers"
+    assert "已婉拒" in await reader.read(declined.headers["location"])
+
+
+async def test_a_demand_is_withdrawn_only_when_sure(reader: Reader, desk: FullDesk) -> None:
+    path = f"/firm/demands/{desk.demand.id}"
+    unsure = await reader.send(f"{path}/withdraw", {}, shown_on=path)
+    withdrawn = await reader.send(f"{path}/withdraw", {"sure": "yes"}, shown_on=path)
+
+    assert unsure.status_code == 422
+    assert withdrawn.headers["location"] == path
+    assert "需求已撤回" in await reader.read(path)
+
+
+async def test_the_profile_shows_score_reasons_sales_and_asks_for_a_person(reader: Reader) -> None:
+    scored = await reader.send("/firm/profile/score", {}, shown_on="/firm/profile")
+    page = await reader.read("/firm/profile")
+    empty = await reader.send("/firm/profile/review", {"wish": " "})
+    asked = await reader.send("/firm/profile/review", {"wish": "三月的发票不全"})
+
+    assert scored.status_code == 303
+    assert re.search(r"您的信用评分是 \d+ 分", page)
+    assert "为什么是这个分数" in page
+    assert page.count('<tr><th scope="row">') > 24
+    assert empty.status_code == 422
+    assert asked.headers["location"] == "/firm/profile"
+
+
+async def test_the_firm_sees_who_read_its_data(reader: Reader) -> None:
+    await reader.read("/firm/profile")
+    page = await reader.read("/firm/looks")
+
+    assert "查看信用画像" in page
+    assert "本企业" in page
+
+
+async def test_a_bank_does_not_enter_a_firms_desk(database: Database, noon: datetime, desk: FullDesk) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        lender = await a_lender(session, now=noon)
+    async with a_reader(database, lender.maker, now=noon) as officer:
+        answers = [(await officer.client.get(path)).status_code for path in ("/firm", "/firm/profile", "/firm/loans")]
+        foreign = await officer.client.get(f"/firm/offers/{desk.offers[0].id}")
+
+    assert answers == [403, 403, 403]
+    assert foreign.status_code == 403

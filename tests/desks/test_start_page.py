@@ -1,0 +1,96 @@
+"""The start page as a visitor and as a reader of either language sees it, on a phone and on a desk."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from builders_pages import Served, a_page, a_server, needs_chromium, sign_in_as
+from builders_parties import a_firm, a_lender
+from conftest import Database
+from playwright.async_api import Browser
+
+from xinyidai.access.rules import Viewer
+from xinyidai.access.service import act_as_platform
+from xinyidai.desks.pages.start import PROGRESS_FILE, progress_in
+from xinyidai.foundation.database import in_transaction
+
+pytestmark = needs_chromium
+
+
+@pytest.fixture
+async def firm(database: Database, noon: datetime) -> Viewer:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        await a_lender(session, now=noon)
+        return await a_firm(session, now=noon)
+
+
+@pytest.fixture
+async def served(database: Database, noon: datetime, firm: Viewer, tmp_path: Path) -> AsyncGenerator[Served]:
+    async with a_server(database, now=noon, home=tmp_path) as running:
+        yield running
+
+
+@pytest.mark.parametrize("size", ["phone", "desk"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_the_first_pages_are_whole_and_accessible(
+    browser: Browser, served: Served, size: str, language: str
+) -> None:
+    found: dict[str, list[str]] = {}
+    async with a_page(browser, served, size=size, language=language) as watched:
+        for path in ("/", "/sign-in", "/nothing-here"):
+            await watched.open(path)
+            fits = await watched.is_within_the_window()
+            found[path] = await watched.violations() + ([] if fits else ["wider than the window"])
+
+    complaints = [one for one in watched.complaints if "404" not in one]
+    assert found == {"/": [], "/sign-in": [], "/nothing-here": []}
+    assert complaints == []
+
+
+async def test_a_card_signs_in_with_one_click_and_without_scripts(
+    browser: Browser, served: Served, firm: Viewer
+) -> None:
+    async with a_page(browser, served, scripts=False) as watched:
+        await watched.open("/")
+        await watched.page.locator("section", has_text="企业").locator("button").first.click()
+        landed = watched.page.url
+        badge = await watched.page.locator(".role").inner_text()
+
+    assert landed == f"{served.url}/firm"
+    assert badge == "企业"
+
+
+async def test_an_amount_is_read_back_as_contracts_write_it(browser: Browser, served: Served) -> None:
+    async with a_page(browser, served) as watched:
+        await watched.open("/reading/amount?amount=50&amount_unit=wan")
+        read = await watched.page.locator("body").inner_text()
+
+    assert read == "¥500,000.00 · 伍拾万元整"
+
+
+async def test_a_phone_page_stays_within_its_allowance_of_scripts(
+    browser: Browser, served: Served, firm: Viewer
+) -> None:
+    sizes: dict[str, int] = {}
+    async with a_page(browser, served) as watched:
+        await sign_in_as(watched.page.context, served, str(firm.principal_id), str(firm.organisation_id))
+        watched.page.on(
+            "response", lambda answer: sizes.update({answer.url: int(answer.headers.get("content-length", 0))})
+        )
+        await watched.open("/firm")
+        await watched.page.wait_for_load_state("networkidle")
+
+    scripts = sum(size for url, size in sizes.items() if url.endswith(".js"))
+    assert 0 < scripts <= 120_000
+
+
+def test_progress_is_read_from_the_home_folder(tmp_path: Path) -> None:
+    (tmp_path / PROGRESS_FILE).write_text('{"stage_zh": "训练", "stage_en": "training", "done": 3, "total": 12}')
+
+    read = progress_in(tmp_path)
+
+    assert read is not None
+    assert (read.done, read.is_over) == (3, False)
+    assert progress_in(tmp_path / "elsewhere") is None
