@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     city_control_token: SecretStr | None = Field(
         default=None, description="with CITY_URL: what the city's clock obeys; made anew at each start of the demo"
     )
+    tax_client_id: str | None = Field(default=None, description="with CITY_URL: our name at the tax provider")
+    tax_client_secret: SecretStr | None = Field(default=None, description="with CITY_URL: our secret there")
     argon2_time_cost: int = Field(default=3, ge=1, description="password hashing passes; tests use 1")
     argon2_memory_kib: int = Field(default=65_536, ge=8, description="password hashing memory; tests use 8")
     requests_per_minute: int = Field(default=600, ge=1, description="allowance per account")
