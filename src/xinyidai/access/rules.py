@@ -69,6 +69,8 @@ class Viewer:
     organisation_kind: OrganisationKind
     roles: frozenset[Role]
     scopes: frozenset[str] = frozenset()
+    is_simulated: bool = False
+    """A machine client that plays a person of a simulated party; only a sandbox knows such."""
     proved_at: datetime | None = None
 
     def is_one_of(self, *kinds: OrganisationKind) -> bool:
@@ -91,6 +93,12 @@ def requires_kind(viewer: Viewer, *kinds: OrganisationKind) -> None:
 def requires_scope(viewer: Viewer, scope: str) -> None:
     """Refuse a machine client whose key was not given this scope; people are held by their roles."""
     if viewer.principal_kind is PrincipalKind.CLIENT and scope not in viewer.scopes:
+        raise NotAllowed
+
+
+def requires_a_person(viewer: Viewer) -> None:
+    """Refuse a machine client with `NotAllowed`, unless it plays a person of a simulated party."""
+    if viewer.principal_kind is PrincipalKind.CLIENT and not viewer.is_simulated:
         raise NotAllowed
 
 

@@ -121,7 +121,7 @@ async def _session_of_request(request: Request[object, object, State]) -> AsyncG
     async with in_transaction(state.sessions) as session:
         viewer = request.scope.get("user")
         if isinstance(viewer, Viewer):
-            await act_as(session, viewer, now=state.clock.now())
+            await act_as(session, viewer, now=_now_of_request(request))
         yield session
 
 
@@ -130,7 +130,10 @@ def _viewer_of_request(request: Request[object, object, State]) -> Viewer:
 
 
 def _now_of_request(request: Request[object, object, State]) -> datetime:
-    now: datetime = request.app.state.clock.now()
+    """Ask the clock once a request: a simulated one may have moved on between two askings."""
+    kept = request.scope["state"].get("now")
+    now: datetime = request.app.state.clock.now() if kept is None else kept
+    request.scope["state"]["now"] = now
     return now
 
 
