@@ -28,6 +28,7 @@ FORBIDDEN_WORDS = {
     "do",
 }
 CLOCK_READERS = {"now", "utcnow", "today", "time", "time_ns"}
+CLOCKS = {ROOT / "src" / "xinyidai" / "foundation" / "clock.py", ROOT / "src" / "city" / "wall.py"}
 MAX_FUNCTION_LINES = 70
 MAX_FILE_LINES = 400
 COMMITTERS = {"foundation/database.py"}
@@ -79,7 +80,7 @@ def test_only_the_clock_reads_a_clock() -> None:
         and node.func.attr in CLOCK_READERS
         and isinstance(node.func.value, ast.Name)
         and node.func.value.id in {"datetime", "date", "time"}
-        and path != ROOT / "src" / "xinyidai" / "foundation" / "clock.py"
+        and path not in CLOCKS
     ]
 
     assert found == []
@@ -235,7 +236,7 @@ def test_every_room_says_what_it_is_for() -> None:
 
 
 def test_the_city_and_the_platform_never_meet_in_an_import() -> None:
-    city = [path for path in SOURCES if "city" in path.parts]
+    city = [path for path in SOURCES if path.is_relative_to(ROOT / "src" / "city")]
     met = [
         place(path, node)
         for path, node in nodes(ast.ImportFrom)
@@ -243,6 +244,15 @@ def test_the_city_and_the_platform_never_meet_in_an_import() -> None:
     ]
 
     assert met == []
+
+
+def test_the_hidden_truth_is_read_by_benchmarks_only() -> None:
+    telling = re.compile(r"city[\"', ]+truth|city\.truth|write_truth")
+    allowed = {ROOT / "src" / "city" / "__main__.py", ROOT / "src" / "city" / "truth.py"}
+    others = [path for path in SOURCES if path not in allowed and path.name != "__init__.py"]
+    found = [place(path, tree_of(path)) for path in others if telling.search(path.read_text(encoding="utf-8"))]
+
+    assert found == []
 
 
 def test_tests_do_not_branch() -> None:
