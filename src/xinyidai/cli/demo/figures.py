@@ -53,11 +53,13 @@ _LINES: Final = (
     " FROM demands.demand d JOIN parties.party f ON f.id = d.firm_id",
     "SELECT 'score', f.credit_code, s.purpose, s.pd_ppm, s.score_points, s.band,"
     " (s.scored_at AT TIME ZONE 'Asia/Shanghai')::date FROM scoring.score s JOIN parties.party f ON f.id = s.firm_id",
-    "SELECT 'dispatch', f.credit_code, l.credit_code, p.code, x.path, x.state, (x.sent_at AT TIME ZONE 'Asia/Shanghai')::date, x.due_on,"
+    "SELECT 'dispatch', f.credit_code, l.credit_code, p.code, x.path, x.state,"
+    " (x.sent_at AT TIME ZONE 'Asia/Shanghai')::date, x.due_on,"
     " x.decline_code FROM matching.dispatch x JOIN parties.party f ON f.id = x.firm_id"
     " JOIN parties.party l ON l.id = x.lender_id JOIN products.product p ON p.id = x.product_id",
     "SELECT 'offer', f.credit_code, l.credit_code, p.code, o.amount_fen, o.rate_bp, o.term_months, o.repayment_kind,"
-    " s.state, s.end_code, (o.made_at AT TIME ZONE 'Asia/Shanghai')::date, (s.accepted_at AT TIME ZONE 'Asia/Shanghai')::date"
+    " s.state, s.end_code, (o.made_at AT TIME ZONE 'Asia/Shanghai')::date,"
+    " (s.accepted_at AT TIME ZONE 'Asia/Shanghai')::date"
     " FROM matching.offer o JOIN matching.offer_standing s ON s.offer_id = o.id"
     " JOIN parties.party f ON f.id = o.firm_id JOIN parties.party l ON l.id = o.lender_id"
     " JOIN products.product p ON p.id = o.product_id",
@@ -70,7 +72,8 @@ _LINES: Final = (
     " JOIN parties.party f ON f.id = n.firm_id JOIN parties.party l ON l.id = n.lender_id",
     "SELECT 'claim', f.credit_code, l.credit_code, c.state, c.days_past_due, c.claimed_fen, c.fund_paid_fen,"
     " c.guarantor_paid_fen, c.lender_borne_fen, c.fund_returned_fen, c.guarantor_returned_fen,"
-    " c.lender_returned_fen, (c.filed_at AT TIME ZONE 'Asia/Shanghai')::date, (c.paid_at AT TIME ZONE 'Asia/Shanghai')::date"
+    " c.lender_returned_fen, (c.filed_at AT TIME ZONE 'Asia/Shanghai')::date,"
+    " (c.paid_at AT TIME ZONE 'Asia/Shanghai')::date"
     " FROM risk_sharing.claim c JOIN parties.party f ON f.id = c.firm_id JOIN parties.party l ON l.id = c.lender_id",
     "SELECT 'pull', f.credit_code, u.state, u.months_from, u.months_to, u.pages, u.received, u.loaded,"
     " (u.asked_at AT TIME ZONE 'Asia/Shanghai')::date FROM sources.pull u JOIN parties.party f ON f.id = u.firm_id",

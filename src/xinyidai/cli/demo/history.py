@@ -40,7 +40,7 @@ async def deliver(
     *,
     outcomes: str,
     invoice_file: Path,
-) -> int:
+) -> None:
     """Take consents of firms with an earlier loan, and deliver what became of it, and their invoices."""
     with_past = [firm for firm in firms if firm.has_earlier_loan]
     await _consent(stage, settled, with_past)
