@@ -19,7 +19,7 @@ from xinyidai.cli.demo.seeding import BATCH, Settled
 from xinyidai.cli.story.acting import Stage
 from xinyidai.consents import service as consents
 from xinyidai.consents.rules import Purpose
-from xinyidai.foundation.clock import business_date, start_of_day
+from xinyidai.foundation.clock import add_months, business_date, start_of_day
 from xinyidai.foundation.database import in_transaction
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.partners import service as partners
@@ -27,7 +27,7 @@ from xinyidai.scoring import service as scoring
 from xinyidai.sources import service as sources
 
 CONSENT_LASTS: Final = timedelta(days=600)
-TRAINED_MONTHS_BACK: Final = 15
+TRAINED_MONTHS_BACK: Final = 18
 """Outcomes of these months before the start are learned from, on indicators of the time before them."""
 CITY_SECONDS: Final = 600
 
@@ -55,7 +55,7 @@ async def deliver(
 
 async def train_and_release(stage: Stage, settled: Settled, *, seed: int) -> None:
     """Train under the firms' training consents and release by two people of the operator."""
-    day = business_date(stage.now) - timedelta(days=TRAINED_MONTHS_BACK * 30)
+    day = add_months(business_date(stage.now), -TRAINED_MONTHS_BACK)
     async with stage.platform() as session:
         trained = await scoring.train(session, as_of=start_of_day(day), seed=seed, now=stage.now)
     maker, checker = settled.operator.maker, settled.operator.checker

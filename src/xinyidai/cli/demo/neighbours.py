@@ -18,7 +18,7 @@ import click
 import httpx2
 
 HOST: Final = "127.0.0.1"
-START_SECONDS: Final = 60
+START_SECONDS: Final = 180
 STOP_SECONDS: Final = 20
 POLL_SECONDS: Final = 0.05
 PR_SET_PDEATHSIG: Final = 1

@@ -138,7 +138,7 @@ async def _live(connected: Connected, plan: CityPlan, beside: Neighbours, *, dat
         duties = await seed_city(stage, city, plan, platform_url=platform_url)
         web = beside.start(["xinyidai", "serve", "--port", str(port)])
         beside.start(["xinyidai", "work", "--solo"])
-        wait_for(f"{platform_url}/health", web, "the web server")
+        wait_for(f"{platform_url}/health/live", web, "the web server")
         stage.tell("web, worker and city are up; days pass")
         began = stage.now
         async with redis.Redis.from_url(known.broker_url.get_secret_value()) as broker:
