@@ -77,6 +77,8 @@ async def an_accepted_offer(
         due_on=business_date(now) + timedelta(days=14),
         is_due_provisional=False,
         sent_at=now,
+        chosen_at=now,
+        authority_id=new_id(),
         offered_at=now,
     )
     session.add(dispatch)

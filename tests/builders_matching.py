@@ -1,21 +1,29 @@
-"""Builders of matching: lenders with a product, firms that let them look, demands on their way to an accepted offer."""
+"""Builders of matching: lenders with a product, firms that let them look, demands on their way to an accepted offer.
 
-from dataclasses import dataclass
+A binding offer stands on an indication and the firm's choice: `a_choice` goes there from a dispatch, `an_offer` beyond.
+"""
+
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
 from uuid import UUID
 
 from builders_agreements import a_line
-from builders_demands import a_consent_to, a_demand
+from builders_demands import a_consent_to, a_demand, a_firm_viewer
 from builders_parties import Desk, a_firm, a_lender
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
+from xinyidai.consents.rules import Purpose
+from xinyidai.consents.texts import text_on
 from xinyidai.demands.queries import DemandView
 from xinyidai.demands.rules import RepaymentKind
-from xinyidai.matching import service
-from xinyidai.matching.queries import DispatchView, OfferView
-from xinyidai.matching.service import AcceptedView
+from xinyidai.foundation.clock import business_date
+from xinyidai.matching import queries, service
+from xinyidai.matching.queries import DispatchView, IndicationView, OfferView
+from xinyidai.matching.rules.offers import Indicated
+from xinyidai.matching.rules.states import DispatchState
+from xinyidai.matching.service import AcceptedView, ChoiceView
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.products import service as products
 from xinyidai.products.rules import Clause, Operator
@@ -102,6 +110,64 @@ async def a_dispatch(
     return firm, matched.dispatches[0]
 
 
+def a_range(*, days: int = 14, now: datetime, **changed: object) -> Indicated:
+    """Return a range that `a_bank` may indicate for `a_demand`, with some of it changed."""
+    usual = Indicated(
+        min_amount_fen=40_000_000,
+        max_amount_fen=50_000_000,
+        min_rate_bp=350,
+        max_rate_bp=420,
+        min_term_months=6,
+        max_term_months=12,
+        repayment_kinds=(RepaymentKind.EQUAL_INSTALMENTS, RepaymentKind.INTEREST_FIRST),
+        valid_until=now + timedelta(days=days),
+    )
+    return replace(usual, **changed)  # type: ignore[arg-type]
+
+
+def authority_text(now: datetime) -> bytes:
+    """Return the digest of the text that a firm is shown before it authorises a credit query."""
+    return text_on(business_date(now)).digest(Purpose.CREDIT_QUERY)
+
+
+async def an_indication(
+    session: AsyncSession, bank: Bank, dispatch: DispatchView, *, terms: Indicated | None = None, now: datetime
+) -> IndicationView:
+    """Return what the bank indicated on a dispatch."""
+    return await service.indicate(session, bank.desk.maker, dispatch.id, terms=terms or a_range(now=now), now=now)
+
+
+async def a_choice(
+    session: AsyncSession,
+    firm: Viewer,
+    bank: Bank,
+    dispatch: DispatchView,
+    *,
+    terms: Indicated | None = None,
+    now: datetime,
+) -> ChoiceView:
+    """Return the firm's choice of a bank that indicates a moment before."""
+    indicated = await an_indication(session, bank, dispatch, terms=terms, now=now)
+    (chosen,) = await service.choose_lenders(
+        session, firm, dispatch.demand_id, indication_ids=[indicated.id], text_digest=authority_text(now), now=now
+    )
+    return chosen
+
+
+def the_owner(dispatch: DispatchView) -> Viewer:
+    """Return an owner of the firm whose demand was dispatched."""
+    return a_firm_viewer(dispatch.firm_id)
+
+
+async def choose_unless_chosen(
+    session: AsyncSession, bank: Bank, dispatch: DispatchView, *, terms: Indicated | None = None, now: datetime
+) -> None:
+    """Let the bank indicate and the firm choose it, where that did not happen before."""
+    seen = await queries.dispatch(session, bank.desk.maker, dispatch.id)
+    if seen.state in (DispatchState.SENT, DispatchState.IN_REVIEW):
+        await a_choice(session, the_owner(dispatch), bank, dispatch, terms=terms, now=now)
+
+
 async def an_offer(
     session: AsyncSession,
     bank: Bank,
@@ -114,7 +180,16 @@ async def an_offer(
     days: int = 20,
     now: datetime,
 ) -> OfferView:
-    """Return an offer that two people of the bank made and approved."""
+    """Return a binding offer of a bank that the firm chose, which happens here unless it did before."""
+    terms = a_range(
+        min_amount_fen=1_000_000,
+        max_amount_fen=amount_fen,
+        min_rate_bp=300,
+        max_rate_bp=rate_bp,
+        max_term_months=36,
+        now=now,
+    )
+    await choose_unless_chosen(session, bank, dispatch, terms=terms, now=now)
     made = await service.make_offer(
         session,
         bank.desk.maker,

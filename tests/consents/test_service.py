@@ -22,10 +22,13 @@ from xinyidai.access.service import act_as, act_as_platform
 from xinyidai.catalogue.rules import ItemNotListed
 from xinyidai.consents import queries, service
 from xinyidai.consents.rules import (
+    AuthorityMissing,
+    AuthorityNeedsChoice,
     ConsentMissing,
     ConsentState,
     ConsentTextOutdated,
     ConsentTooWide,
+    ConsentView,
     Permission,
     Purpose,
     ReceiverUnfit,
@@ -506,3 +509,71 @@ async def test_consents_are_listed_page_by_page(session: AsyncSession, noon: dat
 
     assert sorted(view.id for view in (*first.rows, *rest.rows)) == sorted(given)
     assert rest.next_cursor is None
+
+
+async def an_authority(session: AsyncSession, firm: Viewer, lender_id: UUID, *, now: datetime) -> ConsentView:
+    return await service.authorise(
+        session,
+        firm,
+        lender_id=lender_id,
+        expires_at=now + timedelta(days=90),
+        text_digest=text_on(business_date(now)).digest(Purpose.CREDIT_QUERY),
+        now=now,
+    )
+
+
+async def test_a_credit_query_is_authorised_for_one_lender_and_only_so(session: AsyncSession, noon: datetime) -> None:
+    firm, lender = await a_firm(session, now=noon), await a_lender(session, now=noon)
+
+    given = await an_authority(session, firm, lender.id, now=noon)
+
+    assert (given.receiver_ids, given.item_codes, given.purpose) == ((lender.id,), (), Purpose.CREDIT_QUERY)
+    with pytest.raises(AuthorityNeedsChoice):
+        await a_consent(session, firm, purpose=Purpose.CREDIT_QUERY, receiver_ids=[lender.id], now=noon)
+    with pytest.raises(ReceiverUnfit):
+        await an_authority(session, firm, PLATFORM_ID, now=noon)
+    with pytest.raises(DBAPIError, match="authority_names_one"):
+        await session.execute(
+            text(
+                "INSERT INTO consents.consent SELECT gen_random_uuid(), subject_id, subject_kind, purpose,"
+                " ARRAY['vat_invoice'], receiver_ids, granted_by, granted_at, expires_at, text_version, text_digest,"
+                " state FROM consents.consent WHERE purpose = 'credit_query'"
+            )
+        )
+
+
+async def test_an_authority_holds_for_its_lender_until_it_ends_or_is_taken_back(
+    session: AsyncSession, noon: datetime
+) -> None:
+    firm, lender, other = [await make(session, now=noon) for make in (a_firm, a_lender, a_lender)]
+    given = await an_authority(session, firm, lender.id, now=noon)
+    plain = await a_consent(session, firm, receiver_ids=[lender.id], now=noon)
+
+    held = await service.require_authority(session, given.id, lender_id=lender.id, now=noon)
+
+    assert held == given
+    for consent_id, lender_id, moment in (
+        (given.id, other.id, noon),
+        (plain.id, lender.id, noon),
+        (given.id, lender.id, given.expires_at),
+    ):
+        with pytest.raises(AuthorityMissing):
+            await service.require_authority(session, consent_id, lender_id=lender_id, now=moment)
+    await service.revoke(session, firm, given.id, now=noon)
+    with pytest.raises(AuthorityMissing):
+        await service.require_authority(session, given.id, lender_id=lender.id, now=noon)
+
+
+async def test_an_authority_lasts_no_longer_than_its_text_allows(session: AsyncSession, noon: datetime) -> None:
+    firm, lender = await a_firm(session, now=noon), await a_lender(session, now=noon)
+
+    given = await service.authorise(
+        session,
+        firm,
+        lender_id=lender.id,
+        expires_at=noon + timedelta(days=5_000),
+        text_digest=text_on(business_date(noon)).digest(Purpose.CREDIT_QUERY),
+        now=noon,
+    )
+
+    assert given.expires_at.date().isoformat() == "2027-06-16"

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xinyidai.foundation.canonical import Json
-from xinyidai.matching.rules.eligibility import Fact, Filter, OnShelf, Standing, decide, judge
+from xinyidai.matching.rules.eligibility import Fact, Filter, OnShelf, Standing, decide, judge, lot_for
+from xinyidai.matching.rules.ranking import lot_of
 from xinyidai.matching.rules.records import (
     by_code,
     eligibility_digest,
@@ -61,6 +62,30 @@ STANDING = Standing(
     line_firm_cap_fen=50_000_000,
     line_max_rate_bp=300,
 )
+
+
+def test_lots_are_drawn_from_business_keys_and_no_id_moves_them() -> None:
+    facts = FACTS | {"demand_key": "one firm, one moment"}
+    standing = replace(STANDING, lender_code="91500103000000010X")
+    again = replace(PRODUCT, lender_id="99999999-0000-7000-8000-000000000001")
+
+    here = lot_for(PRODUCT, facts, standing)
+    elsewhere = lot_for(again, facts | {"demand_id": "another id"}, replace(standing, lender_id=again.lender_id))
+
+    assert here == elsewhere
+    assert here != lot_for(PRODUCT, facts, replace(standing, lender_code="91500103000000020X"))
+
+
+def test_a_decision_from_before_the_business_keys_is_decided_again_as_it_was() -> None:
+    vector = {
+        key: value for key, value in vector_of(FACTS, {PRODUCT.lender_id: STANDING}).items() if "_code" not in key
+    }
+    old = {key: value for key, value in vector.items() if not key.endswith("demand_key")}
+    old |= {"applicant.region_code": FACTS["region_code"], "applicant.industry_code": FACTS["industry_code"]}
+
+    (only,) = decide([PRODUCT], facts_of(old), standings_of(old)).ranked
+
+    assert only.candidate.lot == lot_of(str(FACTS["demand_id"]), PRODUCT.lender_id, PRODUCT.code)
 
 
 def test_an_applicant_at_every_bound_fits() -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from builders_matching import Bank, a_bank, an_asking_firm, an_offer
+from builders_matching import Bank, a_bank, an_asking_firm, an_offer, choose_unless_chosen
 from builders_parties import a_firm
 from conftest import Database
 from sqlalchemy import text
@@ -16,7 +16,7 @@ from xinyidai.foundation.database import in_transaction
 from xinyidai.matching import service
 from xinyidai.matching.rules.states import DeclineReason
 
-TABLES = ("dispatch", "offer", "offer_standing", "restricted_reason", "matching")
+TABLES = ("dispatch", "indication", "offer", "offer_standing", "restricted_reason", "matching")
 
 
 async def _seen(database: Database, viewer: Viewer, *, now: datetime) -> dict[str, int]:
@@ -36,6 +36,7 @@ async def _market(database: Database, *, now: datetime) -> tuple[Viewer, Viewer,
         firm, demand = await an_asking_firm(session, *banks, now=now)
         by_lender = {one.lender_id: one for one in (await service.match(session, demand.id, now=now)).dispatches}
         offer = await an_offer(session, banks[0], by_lender[banks[0].id], now=now)
+        await choose_unless_chosen(session, banks[1], by_lender[banks[1].id], now=now)
         await service.make_offer(
             session,
             banks[1].desk.maker,
@@ -60,7 +61,13 @@ async def test_no_bank_sees_another_banks_rows_and_no_firm_an_unapproved_offer(
     seen = [await _seen(database, viewer, now=noon) for viewer in (firm, stranger, *[one.desk.maker for one in banks])]
 
     rows = [tuple(one[table] for table in TABLES) for one in seen]
-    assert rows == [(3, 1, 1, 0, 1), (0, 0, 0, 0, 0), (1, 1, 1, 0, 0), (1, 1, 1, 0, 0), (1, 0, 0, 1, 0)]
+    assert rows == [
+        (3, 2, 1, 1, 0, 1),
+        (0, 0, 0, 0, 0, 0),
+        (1, 1, 1, 1, 0, 0),
+        (1, 1, 1, 1, 0, 0),
+        (1, 0, 0, 0, 1, 0),
+    ]
 
 
 FORBIDDEN = [
@@ -69,6 +76,11 @@ FORBIDDEN = [
     " offered_at, refused_at, decline_code, ended_at, replaced_by FROM matching.dispatch",
     "UPDATE matching.dispatch SET state = 'sent'",
     "UPDATE matching.dispatch SET lender_id = gen_random_uuid()",
+    "UPDATE matching.dispatch SET authority_id = gen_random_uuid(), chosen_at = sent_at",
+    "UPDATE matching.indication SET max_rate_bp = min_rate_bp",
+    "INSERT INTO matching.indication SELECT gen_random_uuid(), dispatch_id, demand_id, firm_id, lender_id, product_id,"
+    " min_amount_fen, max_amount_fen, min_rate_bp, max_rate_bp, min_term_months, max_term_months, repayment_kinds,"
+    " valid_until, made_by, made_at FROM matching.indication",
     "UPDATE matching.offer SET rate_bp = 1",
     "UPDATE matching.offer_standing SET firm_id = lender_id",
     "DELETE FROM matching.offer_standing",

@@ -1,7 +1,8 @@
 """The invariant of the room: whatever the path, no demand reaches a bank that its own filter or the consent keeps out.
 
-Random worlds, random acts: match, decline, time out, replace, assign by hand, take back a consent, give one, close a
-product, exhaust a line. After every act each new dispatch is judged by a second, plain reading of the rules.
+Random worlds, random acts: match, decline, time out, replace, assign by hand, indicate, choose, take back a consent,
+give one, close a product, exhaust a line. After every act each new dispatch and each new choice is judged by a second,
+plain reading of the rules.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from builders_demands import a_consent_to, a_demand
-from builders_matching import Bank, a_bank
+from builders_matching import Bank, a_bank, a_range, an_indication, authority_text
 from builders_parties import Desk, a_desk, a_firm
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,11 +23,11 @@ from xinyidai.demands.queries import DemandView
 from xinyidai.foundation.errors import NotFound, Refusal
 from xinyidai.matching import queries, service
 from xinyidai.matching.queries import DispatchView
-from xinyidai.matching.rules.states import DeclineReason, DispatchPath, DispatchState
+from xinyidai.matching.rules.states import OPEN_TO_LENDER, DeclineReason, DispatchPath, DispatchState
 from xinyidai.products import service as products
 
-SEEDS, STEPS = range(3), 30
-OPEN = (DispatchState.SENT, DispatchState.IN_REVIEW, DispatchState.OFFERED)
+SEEDS, STEPS = range(4), 50
+OPEN = OPEN_TO_LENDER
 
 
 @dataclass
@@ -77,6 +78,7 @@ class World:
     asked: list[Asked]
     operator: Desk
     seen: set[UUID] = field(default_factory=set)
+    chosen: set[UUID] = field(default_factory=set)
 
 
 async def _world(session: AsyncSession, chance: random.Random, *, now: datetime) -> World:
@@ -146,6 +148,24 @@ async def _time_out(session: AsyncSession, world: World, one: Asked, chance: ran
         await service.replace_dispatch(session, dispatch.id, path=DispatchPath.AFTER_TIMEOUT, now=now)
 
 
+async def _indicate(session: AsyncSession, world: World, one: Asked, chance: random.Random, *, now: datetime) -> None:
+    sent = await queries.dispatches_for(session, one.demand.id)
+    for dispatch in chance.sample(sent, min(3, len(sent))):
+        with contextlib.suppress(Refusal):
+            await an_indication(
+                session, world.filters[dispatch.lender_id].bank, dispatch, terms=a_range(days=25, now=now), now=now
+            )
+
+
+async def _choose(session: AsyncSession, world: World, one: Asked, chance: random.Random, *, now: datetime) -> None:
+    found = await queries.indications_for(session, one.firm, one.demand.id)
+    waiting = [indicated.id for indicated in found if indicated.state is DispatchState.INDICATED]
+    wanted = chance.sample(waiting, min(1, len(waiting)))
+    await service.choose_lenders(
+        session, one.firm, one.demand.id, indication_ids=wanted, text_digest=authority_text(now), now=now
+    )
+
+
 async def _close(session: AsyncSession, world: World, one: Asked, chance: random.Random, *, now: datetime) -> None:
     kept = chance.choice(list(world.filters.values()))
     await products.close(session, kept.bank.desk.maker, kept.bank.product_id, now=now)
@@ -162,8 +182,19 @@ async def _new_dispatches(session: AsyncSession, world: World) -> list[tuple[Ask
     return found
 
 
+async def _new_choices(session: AsyncSession, world: World) -> list[tuple[Asked, DispatchView]]:
+    found = []
+    for one in world.asked:
+        for dispatch in await queries.dispatches_for(session, one.demand.id):
+            if dispatch.authority_id is not None and dispatch.id not in world.chosen:
+                world.chosen.add(dispatch.id)
+                found.append((one, dispatch))
+    return found
+
+
 async def test_no_path_reaches_a_bank_that_filter_or_consent_keeps_out(session: AsyncSession, noon: datetime) -> None:
     dispatched: list[tuple[str, DispatchView, bool, bool]] = []
+    chosen: list[tuple[str, DispatchView, bool, bool]] = []
     leaks: set[tuple[UUID, UUID]] = set()
 
     for seed in SEEDS:
@@ -175,12 +206,16 @@ async def test_no_path_reaches_a_bank_that_filter_or_consent_keeps_out(session: 
             with contextlib.suppress(Refusal):
                 async with session.begin_nested():
                     await act(session, world, one, chance, now=now)
+            for owner, dispatch in await _new_choices(session, world):
+                fits = world.filters[dispatch.lender_id].lets_through(owner)
+                chosen.append((act.__name__, dispatch, fits, owner.allows(dispatch.lender_id, now)))
             for owner, dispatch in await _new_dispatches(session, world):
                 fits = world.filters[dispatch.lender_id].lets_through(owner)
                 dispatched.append((act.__name__, dispatch, fits, owner.allows(dispatch.lender_id, now)))
         leaks |= await _read_without_right(session, world, now=now)
 
-    assert [one for one in dispatched if not (one[2] and one[3])] == []
+    assert [one for one in dispatched + chosen if not (one[2] and one[3])] == []
+    assert len(chosen) > 3
     assert leaks == set()
     assert {one[1].path for one in dispatched} == set(DispatchPath)
 
@@ -202,4 +237,14 @@ async def _read_without_right(session: AsyncSession, world: World, *, now: datet
     return leaks
 
 
-ACTS = {_match: 4, _assign: 8, _decline: 5, _time_out: 3, _revoke: 1, _give: 3, _close: 1}
+ACTS = {
+    _match: 4,
+    _assign: 12,
+    _decline: 5,
+    _time_out: 3,
+    _indicate: 5,
+    _choose: 6,
+    _revoke: 1,
+    _give: 3,
+    _close: 1,
+}

@@ -1,4 +1,4 @@
-"""Offers: two people, terms that never change, an end for each; and what the firm may compare."""
+"""Binding offers: two people, terms that never change, an end for each; and what the firm may compare."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -6,7 +6,16 @@ from datetime import datetime, timedelta
 import asyncpg
 import pytest
 from builders_demands import a_consent_to
-from builders_matching import Bank, a_bank, a_dispatch, an_asking_firm, an_offer
+from builders_matching import (
+    Bank,
+    a_bank,
+    a_choice,
+    a_dispatch,
+    a_range,
+    an_asking_firm,
+    an_offer,
+    choose_unless_chosen,
+)
 from conftest import Database
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +38,7 @@ from xinyidai.products import service as products
 async def _made(
     session: AsyncSession, bank: Bank, dispatch: DispatchView, *, amount_fen: int = 50_000_000, now: datetime
 ) -> OfferView:
+    await choose_unless_chosen(session, bank, dispatch, now=now)
     return await service.make_offer(
         session,
         bank.desk.maker,
@@ -97,7 +107,8 @@ async def test_a_rate_that_the_sharing_agreement_does_not_allow_is_refused_befor
     session: AsyncSession, noon: datetime
 ) -> None:
     bank = await a_bank(session, requires_cover=True, line_max_rate_bp=399, now=noon)
-    _firm, dispatch = await a_dispatch(session, bank, now=noon)
+    firm, dispatch = await a_dispatch(session, bank, now=noon)
+    await a_choice(session, firm, bank, dispatch, terms=a_range(max_rate_bp=399, now=noon), now=noon)
 
     with pytest.raises(OfferTermsRefused, match="between 300 and 399"):
         await _made(session, bank, dispatch, now=noon)
@@ -134,6 +145,8 @@ async def test_no_offer_on_a_withdrawn_demand_nor_on_a_closed_product(session: A
     bank = await a_bank(session, now=noon)
     firm, first = await a_dispatch(session, bank, now=noon)
     _firm, second = await a_dispatch(session, bank, now=noon)
+    for dispatch in (first, second):
+        await choose_unless_chosen(session, bank, dispatch, now=noon)
     await demand_service.withdraw(session, firm, first.demand_id, now=noon)
     await products.close(session, bank.desk.maker, bank.product_id, now=noon)
 
@@ -143,9 +156,7 @@ async def test_no_offer_on_a_withdrawn_demand_nor_on_a_closed_product(session: A
         await _made(session, bank, second, now=noon)
 
 
-async def test_an_offer_that_the_lender_takes_back_leaves_the_demand_before_it(
-    session: AsyncSession, noon: datetime
-) -> None:
+async def test_an_offer_that_the_lender_takes_back_leaves_it_chosen(session: AsyncSession, noon: datetime) -> None:
     bank = await a_bank(session, now=noon)
     firm, dispatch = await a_dispatch(session, bank, now=noon)
     offer = await an_offer(session, bank, dispatch, now=noon)
@@ -153,7 +164,7 @@ async def test_an_offer_that_the_lender_takes_back_leaves_the_demand_before_it(
     withdrawn = await service.withdraw_offer(session, bank.desk.maker, offer.id, now=noon)
 
     assert (withdrawn.state, withdrawn.end_code) == (OfferState.WITHDRAWN, OfferEnd.LENDER_WITHDREW)
-    assert (await queries.dispatch(session, firm, dispatch.id)).state is DispatchState.IN_REVIEW
+    assert (await queries.dispatch(session, firm, dispatch.id)).state is DispatchState.CHOSEN
     assert (await demands.demand(session, firm, dispatch.demand_id, now=noon)).state is DemandState.MATCHING
 
 

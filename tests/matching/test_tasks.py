@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 from builders_demands import a_consent_to
-from builders_matching import a_bank, a_dispatch, an_asking_firm, an_offer
+from builders_matching import a_bank, a_choice, a_dispatch, an_asking_firm, an_indication, an_offer
 from conftest import Database
 
 from xinyidai.access.service import act_as, act_as_platform
@@ -17,7 +17,7 @@ from xinyidai.demands.rules import DemandState
 from xinyidai.foundation import outbox
 from xinyidai.foundation.database import in_transaction
 from xinyidai.matching import queries, service, tasks
-from xinyidai.matching.rules.states import DeclineReason, DispatchPath, DispatchState, OfferState
+from xinyidai.matching.rules.states import DeclineReason, DispatchEnd, DispatchPath, DispatchState, OfferState
 
 
 async def test_a_submitted_demand_is_matched_and_a_no_brings_the_next_lender(
@@ -80,10 +80,35 @@ async def test_a_consent_taken_back_ends_dispatch_and_offer(database: Database, 
         assert (await demands.demand(session, firm, dispatch.demand_id, now=noon)).state is DemandState.REJECTED_ALL
 
 
+async def test_an_authority_taken_back_ends_the_binding_stage(database: Database, noon: datetime) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank = await a_bank(session, now=noon)
+        firm, dispatch = await a_dispatch(session, bank, now=noon)
+        chosen = await a_choice(session, firm, bank, dispatch, now=noon)
+        offer = await an_offer(session, bank, dispatch, now=noon)
+    async with in_transaction(database.app) as session:
+        await act_as(session, firm, now=noon)
+        await consents.revoke(session, firm, chosen.authority.id, now=noon)
+
+    await outbox.drain(database.worker)
+
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        ended = await queries.dispatch(session, firm, dispatch.id)
+        assert (await queries.offer(session, firm, offer.id)).state is OfferState.DECLINED
+        assert (ended.state, ended.end_code) == (DispatchState.ENDED, DispatchEnd.CONSENT_ENDED)
+        assert await demands.readers_of(session, dispatch.demand_id, now=noon) == frozenset()
+
+
 async def test_time_ends_silences_offers_and_acceptances(database: Database, noon: datetime) -> None:
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
-        silent, slow, taken = [await a_bank(session, now=noon) for _ in range(3)]
+        silent, slow, taken, mute, unchosen = [await a_bank(session, now=noon) for _ in range(5)]
+        _firm, waiting = await a_dispatch(session, unchosen, now=noon)
+        await an_indication(session, unchosen, waiting, now=noon)
+        choosing, promised = await a_dispatch(session, mute, now=noon)
+        await a_choice(session, choosing, mute, promised, now=noon)
         firm, unanswered = await a_dispatch(session, silent, now=noon)
         _firm, offered = await a_dispatch(session, slow, now=noon)
         late = await an_offer(session, slow, offered, now=noon)
@@ -94,13 +119,15 @@ async def test_time_ends_silences_offers_and_acceptances(database: Database, noo
     after = noon + timedelta(days=40)
 
     async with in_transaction(database.worker) as session:
-        for job in (tasks.time_out, tasks.expire_offers, tasks.lapse_acceptances):
+        for job in (tasks.time_out, tasks.expire_indications, tasks.expire_offers, tasks.lapse_acceptances):
             await job(session, after)
     await outbox.drain(database.worker)
 
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=after)
         assert (await queries.dispatch(session, firm, unanswered.id)).state is DispatchState.REDISPATCHED
+        assert (await queries.dispatch(session, choosing, promised.id)).state is DispatchState.TIMED_OUT
+        assert (await queries.dispatch(session, unchosen.desk.maker, waiting.id)).end_code is DispatchEnd.NOT_CHOSEN
         assert (await queries.offer(session, slow.desk.maker, late.id)).state is OfferState.EXPIRED
         assert (await queries.offer(session, owner, accepted.id)).state is OfferState.LAPSED
 

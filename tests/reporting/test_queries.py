@@ -8,6 +8,7 @@ import pytest
 from builders_agreements import a_line
 from builders_claims import LONG_AFTER, a_paid_claim, an_overdue_loan
 from builders_loans import a_loan, an_accepted_offer
+from builders_matching import Bank, a_bank, a_choice, a_dispatch, a_range, an_indication, an_offer
 from builders_parties import a_firm, a_lender, a_regulator
 from conftest import Database
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,8 +19,10 @@ from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotAllowed
 from xinyidai.loans import service as loans
 from xinyidai.loans.rules.life import FirstLoan, FirstLoanDefinition
+from xinyidai.matching import service as matching
+from xinyidai.matching.rules.states import DeclineReason
 from xinyidai.reporting import queries
-from xinyidai.reporting.rules import METRICS, Dimension, LendingRow, SpanRefused
+from xinyidai.reporting.rules import DRIFT_METRICS, METRICS, Dimension, DriftRow, LendingRow, SpanRefused
 from xinyidai.risk_sharing import service as risk_sharing
 
 YEAR = {"from_on": date(2025, 1, 1), "to_on": date(2026, 1, 1)}
@@ -167,3 +170,70 @@ def test_every_figure_has_one_definition() -> None:
     figures = {field.name for field in fields(LendingRow)} - {"key", "name"}
 
     assert sorted(metric.code for metric in METRICS) == sorted(figures)
+
+
+def test_every_figure_of_the_drift_has_one_definition() -> None:
+    figures = {field.name for field in fields(DriftRow)} - {"lender_id", "lender_name"}
+    shares = {name for name in vars(DriftRow) if name.endswith("_share_ppm")}
+
+    assert sorted(metric.code for metric in DRIFT_METRICS) == sorted(figures | shares)
+
+
+async def a_drifting_bank(session: AsyncSession, *, rates_bp: list[int], now: datetime) -> Bank:
+    """Return a bank that indicated at most 420 bp each time, offered these, and declined, ignored and lost one each."""
+    bank = await a_bank(session, now=now)
+    for rate_bp in rates_bp:
+        firm, dispatch = await a_dispatch(session, bank, now=now)
+        await a_choice(session, firm, bank, dispatch, now=now)
+        await an_offer(session, bank, dispatch, rate_bp=rate_bp, now=now)
+    for _ in range(2):
+        firm, dispatch = await a_dispatch(session, bank, now=now)
+        await a_choice(session, firm, bank, dispatch, now=now)
+    await matching.decline(session, bank.desk.maker, dispatch.id, reason=DeclineReason.LIST_HIT, now=now)
+    await matching.time_out_due(session, now=now + timedelta(days=20))
+    _firm, dispatch = await a_dispatch(session, bank, now=now)
+    await an_indication(session, bank, dispatch, terms=a_range(now=now), now=now)
+    return bank
+
+
+async def test_drift_is_counted_for_each_lender_of_the_span(session: AsyncSession, noon: datetime) -> None:
+    bank = await a_drifting_bank(session, rates_bp=[400, 420, 430, 450, 480], now=noon)
+    await a_drifting_bank(session, rates_bp=[], now=noon - timedelta(days=400))
+    regulator = (await a_regulator(session, now=noon)).maker
+
+    (row,) = await queries.offer_drift(session, regulator, **YEAR)
+
+    assert row.lender_id == str(bank.id)
+    assert (row.indications, row.chosen, row.binding_offers, row.inside) == (8, 7, 5, 2)
+    assert (row.inside_share_ppm, row.declined_after_choice_share_ppm) == (400_000, 142_857)
+    assert (row.median_rate_above_bp, row.median_amount_below_ppm) == (10, 0)
+    assert (row.declined_after_choice, row.silent_after_choice) == (1, 1)
+
+
+async def test_a_lender_without_a_binding_offer_has_no_median(session: AsyncSession, noon: datetime) -> None:
+    bank = await a_drifting_bank(session, rates_bp=[], now=noon)
+
+    (row,) = await queries.offer_drift(session, bank.desk.maker, **YEAR)
+
+    assert (row.binding_offers, row.inside_share_ppm) == (0, None)
+    assert (row.median_rate_above_bp, row.median_amount_below_ppm) == (None, None)
+
+
+async def test_a_lender_sees_its_own_drift_alone(database: Database, noon: datetime) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        banks = [await a_drifting_bank(session, rates_bp=[400], now=noon) for _ in range(2)]
+        regulator = (await a_regulator(session, now=noon)).maker
+        firm = await a_firm(session, now=noon)
+
+    seen = {}
+    for viewer in (banks[0].desk.maker, regulator):
+        async with in_transaction(database.app) as session:
+            await act_as(session, viewer, now=noon)
+            seen[viewer] = {row.lender_id for row in await queries.offer_drift(session, viewer, **YEAR)}
+
+    assert seen == {banks[0].desk.maker: {str(banks[0].id)}, regulator: {str(bank.id) for bank in banks}}
+    async with in_transaction(database.app) as session:
+        await act_as(session, firm, now=noon)
+        with pytest.raises(NotAllowed):
+            await queries.offer_drift(session, firm, **YEAR)

@@ -28,13 +28,17 @@ async def test_the_regulator_reads_lending_definitions_and_the_reconciliation(
         lending = await door.get("/reports/lending", params={"by": "region", **SPAN})
         metrics = await door.get("/reports/metrics")
         reconciliation = await door.get("/reports/reconciliation")
+        drift = await door.get("/reports/offer-drift", params=SPAN)
     async with a_door(database, router, lent.line.lender.maker, now=noon) as door:
         refused = await door.get("/reports/reconciliation")
 
     assert lending.json()["total"]["disbursed_fen"] == 12_000_000
     assert [row["name"] for row in lending.json()["rows"]] == ["渝中区"]
     assert str(lent.firm.organisation_id) not in lending.text
-    assert set(lending.json()["total"]) >= {metric["code"] for metric in metrics.json()["metrics"]}
+    assert set(lending.json()["total"]) - {"key", "name", "first_loan_share_ppm"} <= {
+        metric["code"] for metric in metrics.json()["metrics"]
+    }
+    assert drift.json() == {**SPAN, "rows": []}
     assert reconciliation.json()["is_whole"] is True
     assert refused.status_code == 403
 

@@ -1,7 +1,7 @@
 """A bank at its desk: it answers demands, pays loans out, and signs offers with two of its people."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -81,6 +81,7 @@ class DeskSeen:
     demand: Mapping[str, object]
     profile: Mapping[str, object]
     offer_state: str = ""
+    own_offer: Mapping[str, object] = field(default_factory=dict)
 
 
 def take_up(desk: Desk, dispatch: Mapping[str, object], firm_code: str, now: datetime) -> Dealing:
@@ -111,7 +112,7 @@ def next_act(desk: Desk, dealing: Dealing, seen: DeskSeen, firm: Firm | None, no
     match dealing.step:
         case Step.ASKED:
             return _answer(desk, dealing, seen, firm, now)
-        case Step.PROPOSED:
+        case Step.PROPOSED if dealing.offer_id:
             path = f"/offers/{dealing.offer_id}/approve"
             return Act("approve_offer", "POST", path, None, natural, by_checker=True, rings=rings)
         case Step.WON if is_working_day(day_of(now)):
@@ -122,7 +123,9 @@ def next_act(desk: Desk, dealing: Dealing, seen: DeskSeen, firm: Firm | None, no
 
 
 def looked(dealing: Dealing, seen: DeskSeen) -> Dealing:
-    """Return what the bank knows once it has seen what became of its offer."""
+    """Return what the bank knows once it has seen what became of its offer, or that it made one before a crash."""
+    if dealing.step is Step.PROPOSED and not dealing.offer_id:
+        return _adopted(dealing, seen.own_offer)
     if dealing.step is not Step.OFFERED:
         return dealing
     if seen.offer_state == "accepted":
@@ -136,26 +139,40 @@ def looked(dealing: Dealing, seen: DeskSeen) -> Dealing:
 
 def after(dealing: Dealing, act: Act, answer: Answer) -> Dealing:
     """Return what the bank knows once the platform has answered. A refusal ends the dealing with its code."""
-    if not answer.is_ok:
-        return replace(dealing, step=Step.OVER, outcome=answer.code or "refused")
     match act.name:
+        case "offer" if answer.code == "offer_pending":
+            return replace(dealing, step=Step.PROPOSED)
+        case "approve_offer" if answer.code == "illegal_offer_step":
+            return replace(dealing, step=Step.OFFERED)
+        case _ if not answer.is_ok:
+            return replace(dealing, step=Step.OVER, outcome=answer.code or "refused")
         case "offer":
             assert isinstance(act.body, dict), "an offer has terms"
-            return replace(
-                dealing,
-                step=Step.PROPOSED,
-                offer_id=answer.text("id"),
-                amount_fen=int(act.body["amount_fen"]),
-                rate_bp=int(act.body["rate_bp"]),
-                term_months=int(act.body["term_months"]),
-                repayment_kind=str(act.body["repayment_kind"]),
-            )
+            return _with_terms(replace(dealing, step=Step.PROPOSED, offer_id=answer.text("id")), act.body)
         case "approve_offer":
             return replace(dealing, step=Step.OFFERED)
         case "disburse":
             return replace(dealing, step=Step.OVER, outcome="disbursed")
         case _:
             return replace(dealing, step=Step.OVER, outcome="declined")
+
+
+def _adopted(dealing: Dealing, offer: Mapping[str, object]) -> Dealing:
+    """Take up an offer that the bank made and forgot; without one the dealing is over."""
+    if not offer:
+        return replace(dealing, step=Step.OVER, outcome="offer_lost")
+    step = Step.PROPOSED if offer.get("state") == "proposed" else Step.OFFERED
+    return _with_terms(replace(dealing, step=step, offer_id=str(offer["id"])), offer)
+
+
+def _with_terms(dealing: Dealing, terms: Mapping[str, object]) -> Dealing:
+    return replace(
+        dealing,
+        amount_fen=_whole(terms, "amount_fen"),
+        rate_bp=_whole(terms, "rate_bp"),
+        term_months=_whole(terms, "term_months"),
+        repayment_kind=str(terms.get("repayment_kind")),
+    )
 
 
 def _answer(desk: Desk, dealing: Dealing, seen: DeskSeen, firm: Firm | None, now: datetime) -> Act:

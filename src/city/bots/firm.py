@@ -15,11 +15,11 @@ CONSENT_DAYS = 300
 CONSENT_ITEMS = ("vat_invoice",)
 PURPOSE = "pre_loan"
 PULL_TRIES = 2
-PATIENCE_WORKING_DAYS = 2
+PATIENCE_WORKING_DAYS = 3
 """After the first offer a firm waits so long for better ones, unless every bank it asked has answered."""
 ENDED = frozenset({"closed", "withdrawn", "expired", "rejected_all"})
-PULL_DONE = "done"
-PULL_FAILED = "failed"
+PULL_DONE = "ready"
+PULL_OVER = frozenset({"denied", "failed", "timed_out"})
 
 
 class Stage(StrEnum):
@@ -49,6 +49,7 @@ class Case:
     banks: tuple[str, ...]
     stage: Stage = Stage.CONSENTING
     pull_id: str = ""
+    """Empty for a pull that runs already: then the newest one counts."""
     pulls: int = 0
     demand_id: str = ""
     first_offer_on: str = ""
@@ -159,7 +160,7 @@ def after(case: Case, act: Act, answer: Answer) -> Case:
         case "consent":
             return replace(case, stage=Stage.AUTHORISING) if answer.is_ok else _given_up(case, answer)
         case "pull":
-            if answer.is_ok:
+            if answer.is_ok or answer.code == "pull_under_way":
                 return replace(case, stage=Stage.PULLING, pull_id=answer.text("id"), pulls=case.pulls + 1)
             return replace(case, stage=Stage.SCORING, pulls=case.pulls + 1)
         case "score":
@@ -208,7 +209,7 @@ def _standing_consent(case: Case, seen: Seen, who: Parties, now: datetime) -> bo
 def _pulled(case: Case, state: str) -> Case:
     if state == PULL_DONE:
         return replace(case, stage=Stage.SCORING)
-    if state == PULL_FAILED:
+    if state in PULL_OVER:
         return replace(case, stage=Stage.AUTHORISING if case.pulls < PULL_TRIES else Stage.SCORING)
     return case
 

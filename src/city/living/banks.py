@@ -101,6 +101,10 @@ class BankDesk:
         if dealing.step is Step.OFFERED:
             offer = await self._performer.read(self.actor, f"/offers/{dealing.offer_id}")
             return DeskSeen({}, {}, offer.text("state")) if offer.is_ok else None
+        if dealing.step is Step.PROPOSED and not dealing.offer_id:
+            rows = (await self._performer.read(self.actor, f"/demands/{dealing.demand_id}/offers")).rows("offers")
+            own = [row for row in rows if row.get("dispatch_id") == dealing.dispatch_id]
+            return DeskSeen({}, {}, own_offer=own[-1] if own else {})
         return DeskSeen({}, {})
 
     async def _enter(self, dealing: Dealing, answer: Answer, firm: Firm | None) -> None:

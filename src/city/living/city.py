@@ -71,8 +71,8 @@ class City:
     city_file: CityFile
     inhabitants: Inhabitants | None = None
     only_bank: str = ""
-    waits: frozenset[str] = frozenset()
-    """Whom persons of the platform wait for: themselves ("person"), or bots, which then act at any hour."""
+    waits_for: str = ""
+    """Who has something to do where persons are concerned: "person", or "bots", which then act at any hour."""
     is_skipping: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)

@@ -1,6 +1,6 @@
 """All firms of the city: whose wish falls on today, and who is on the way to a loan."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
 from city.bots.firm import PURPOSE, Case, Parties, Seen, Stage, after, looked, next_act, open_case
@@ -121,7 +121,7 @@ class Firms:
             case Stage.AUTHORISING:
                 return Seen(consent_code=self._authorise(actor.credit_code))
             case Stage.PULLING:
-                return Seen(pull=(await hand.read(actor, f"/sources/pulls/{case.pull_id}")).body)
+                return Seen(pull=await self._pull(actor, case))
             case Stage.DRAFTING:
                 return Seen(demands=tuple(await hand.pages(actor, "/demands", "demands")))
             case Stage.ASKING | Stage.ACCEPTED:
@@ -135,6 +135,12 @@ class Firms:
             return Seen(demand_state=state)
         offers = (await self._performer.read(actor, f"/demands/{case.demand_id}/offers")).rows("offers")
         return Seen(demand_state=state, offers=tuple(offers))
+
+    async def _pull(self, actor: Actor, case: Case) -> Mapping[str, object]:
+        if case.pull_id:
+            return (await self._performer.read(actor, f"/sources/pulls/{case.pull_id}")).body
+        pulls = await self._performer.pages(actor, "/sources/pulls", "pulls")
+        return pulls[-1] if pulls else {}
 
     async def _operator(self, actor: Actor) -> str:
         if not self._operator_id:

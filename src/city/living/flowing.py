@@ -108,7 +108,7 @@ async def _live(city: City, name: str, act: Living) -> None:
 
 
 def _is_awake(city: City, now: datetime) -> bool:
-    return BOTS in city.waits or (not city.clock.line.is_paused and is_open(now))
+    return city.waits_for == BOTS or (not city.clock.line.is_paused and is_open(now))
 
 
 async def _watch(city: City) -> None:
@@ -130,17 +130,16 @@ async def _hear_of_persons(city: City, living: Inhabitants) -> bool:
         return False
     answer = await living.performer.platform.call(living.observer.maker_key, "GET", PENDING_PATH)
     if answer.is_ok:
-        city.waits = frozenset(str(one.get("waits_for")) for one in answer.rows("persons"))
+        city.waits_for = answer.text("waits_for")
     return answer.is_ok
 
 
 def heed(city: City) -> None:
     """Stop the time while a person has something to do, and let it go on when none has or the person has left."""
-    waits = city.waits
     line = city.clock.line
-    if PERSON in waits and not line.is_paused:
+    if city.waits_for == PERSON and not line.is_paused:
         city.clock.pause(waits_for=PERSON)
-    elif PERSON not in waits and line.is_paused and line.waits_for == PERSON:
+    elif city.waits_for != PERSON and line.is_paused and line.waits_for == PERSON:
         city.clock.run()
 
 

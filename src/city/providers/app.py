@@ -43,6 +43,7 @@ def create_app(city: City, *, control_token: str, quotas: Quotas | None = None) 
         lifespan=[_living(city)],
         request_max_body_size=MOST_BODY_BYTES,
         openapi_config=None,
+        logging_config=None,
     )
 
 

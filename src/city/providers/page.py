@@ -6,7 +6,6 @@ from html import escape
 from urllib.parse import urlencode, urlsplit
 
 from litestar import Response, get, post
-from litestar.params import FromQuery
 from litestar.response import Redirect
 
 from city.consenting import CODE_MINUTES, SCOPE, digest_of, issue_code
@@ -22,17 +21,12 @@ Html = Response[str]
 
 
 @get("/tax/authorize", sync_to_thread=False)
-def show_consent_page(
-    request: AnyRequest,
-    client_id: FromQuery[str],
-    credit_code: FromQuery[str],
-    redirect_uri: FromQuery[str],
-    state: FromQuery[str] = "",
-    scope: FromQuery[str] = SCOPE,
-) -> Html:
-    """Ask a person whether the invoices may be read."""
-    city = city_of(request)
-    fault = _fault(city, client_id, credit_code, redirect_uri, state, scope)
+def show_consent_page(request: AnyRequest) -> Html:
+    """Ask a person whether the invoices may be read; the query is as OAuth has it, with the firm's `credit_code`."""
+    city, query = city_of(request), request.query_params
+    names = ("client_id", "credit_code", "redirect_uri", "state")
+    client_id, credit_code, redirect_uri, state = (str(query.get(name, "")) for name in names)
+    fault = _fault(city, client_id, credit_code, redirect_uri, state, str(query.get("scope", SCOPE)))
     if fault:
         return _html(f"<h1>无法办理</h1><p>{escape(fault)}</p>", redirect_uri="", status_code=400)
     ticket = secrets.token_urlsafe(32)

@@ -21,6 +21,10 @@ class Consent(SQLModel, table=True):
         CheckConstraint("state IN ('active', 'revoked')", name="state_known"),
         CheckConstraint("(state = 'revoked') = (revoked_at IS NOT NULL)", name="revoked_has_moment"),
         CheckConstraint("granted_at < expires_at", name="expires_later"),
+        CheckConstraint(
+            "purpose <> 'credit_query' OR (cardinality(receiver_ids) = 1 AND cardinality(item_codes) = 0)",
+            name="authority_names_one",
+        ),
         Index("ix_consent_subject_id_purpose", "subject_id", "purpose"),
         {"schema": "consents"},
     )

@@ -25,6 +25,7 @@ class Purpose(StrEnum):
     POST_LOAN = "post_loan"
     EVALUATION = "evaluation"
     MODEL_TRAINING = "model_training"
+    CREDIT_QUERY = "credit_query"
 
 
 class SubjectKind(StrEnum):
@@ -77,6 +78,24 @@ class ConsentTextOutdated(Refusal):
     code = "consent_text_outdated"
     title_zh = "授权文本已更新为 {version} 版，请重新阅读并确认"
     title_en = "The text of the consent is now version {version}: read it and agree again"
+
+
+class AuthorityNeedsChoice(Refusal):
+    """A credit query is authorised for one lender when the firm chooses it, and in no other way."""
+
+    code = "authority_needs_choice"
+    status = 422
+    title_zh = "征信查询授权须在选定机构时单独作出"
+    title_en = "A credit query is authorised when a lender is chosen, one lender at a time"
+
+
+class AuthorityMissing(Refusal):
+    """No written authority for this lender's own credit query is in force: never given, taken back, or over."""
+
+    code = "authority_missing"
+    status = 403
+    title_zh = "该机构没有有效的征信查询授权"
+    title_en = "The lender holds no authority in force for its credit query"
 
 
 class ReceiverUnfit(Refusal):

@@ -24,6 +24,8 @@ from xinyidai.consents.events import ConsentGranted, ConsentRevoked
 from xinyidai.consents.models import Consent
 from xinyidai.consents.rules import (
     MAX_SUBJECTS,
+    AuthorityMissing,
+    AuthorityNeedsChoice,
     ConsentState,
     ConsentTextOutdated,
     ConsentView,
@@ -33,9 +35,10 @@ from xinyidai.consents.rules import (
     SubjectKind,
     TooManySubjects,
     effective_permission,
+    latest_expiry,
     requires_narrow,
 )
-from xinyidai.consents.texts import text_on
+from xinyidai.consents.texts import ConsentText, text_on
 from xinyidai.foundation import outbox
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
@@ -75,11 +78,13 @@ async def grant(
         It outlasts the text's longest term, names too much, or nothing.
     ItemNotListed, ItemForbidden
         The catalogue does not offer the item today.
+    AuthorityNeedsChoice
+        The purpose is a lender's credit query, which `authorise` is for.
     """
     _requires_subject(viewer)
-    shown = text_on(business_date(now))
-    if text_digest is not None and text_digest != shown.digest(purpose):
-        raise ConsentTextOutdated(version=shown.version)
+    if purpose is Purpose.CREDIT_QUERY:
+        raise AuthorityNeedsChoice
+    shown = _text_shown(purpose, text_digest, now=now)
     codes = sorted(set(item_codes))
     receivers = sorted(set(receiver_ids))
     requires_narrow(
@@ -88,30 +93,72 @@ async def grant(
     for item in (await catalogue.items_by_code(session, codes, business_date(now))).values():
         requires_usable(item)
     await _requires_fit_receivers(session, receivers)
-    row = Consent(
-        subject_id=viewer.organisation_id,
-        subject_kind=SubjectKind(viewer.organisation_kind.value),
-        purpose=purpose,
-        item_codes=codes,
-        receiver_ids=receivers,
-        granted_by=viewer.principal_id,
-        granted_at=now,
-        expires_at=expires_at,
-        text_version=shown.version,
-        text_digest=shown.digest(purpose),
+    return await _write(
+        session, viewer, purpose, shown, items=codes, receivers=receivers, expires_at=expires_at, now=now
     )
-    session.add(row)
-    await session.flush()
-    await outbox.announce(session, ConsentGranted(row.id, row.subject_id, purpose), occurred_at=now)
-    await _write_down(session, viewer, "consents.granted", row, now=now)
-    return queries.view_of(row, now=now)
+
+
+async def authorise(
+    session: AsyncSession, viewer: Viewer, *, lender_id: UUID, expires_at: datetime, text_digest: bytes, now: datetime
+) -> ConsentView:
+    """Write down that the viewer's firm lets one lender make its own credit query before lending (授权查询).
+
+    It opens nothing that the platform keeps. Called in the transaction that chooses the lender.
+
+    Parameters
+    ----------
+    expires_at : datetime
+        Cut to the text's longest term.
+    text_digest : bytes
+        Of the text that the subject was shown.
+
+    Raises
+    ------
+    NotAllowed, ConsentTextOutdated, ReceiverUnfit
+        No owner of a firm; what was shown is not the text in use; the receiver is no lender.
+    """
+    _requires_subject(viewer)
+    shown = _text_shown(Purpose.CREDIT_QUERY, text_digest, now=now)
+    lender = (await parties.parties_by_id(session, [lender_id])).get(PartyId(lender_id))
+    if lender is None or lender.kind is not OrganisationKind.LENDER:
+        raise ReceiverUnfit(receiver_id=str(lender_id))
+    until = min(expires_at, latest_expiry(now, shown.most_months))
+    return await _write(
+        session, viewer, Purpose.CREDIT_QUERY, shown, items=[], receivers=[lender_id], expires_at=until, now=now
+    )
+
+
+async def require_authority(
+    session: AsyncSession, authority_id: UUID, *, lender_id: UUID, now: datetime
+) -> ConsentView:
+    """Return the written authority when it is this lender's and in force, held so until the transaction ends.
+
+    Shares a lock on it: a revocation comes before the act that needs it, which is then refused, or after its commit.
+
+    Raises
+    ------
+    AuthorityMissing
+    """
+    statement = (
+        select(Consent)
+        .where(Consent.id == authority_id)  # type: ignore[arg-type]
+        .with_for_update(read=True)
+        .execution_options(populate_existing=True)
+    )
+    row = (await session.execute(statement)).scalar_one_or_none()
+    if row is None or row.purpose != Purpose.CREDIT_QUERY or lender_id not in row.receiver_ids:
+        raise AuthorityMissing
+    found = queries.view_of(row, now=now)
+    if found.state is not ConsentState.ACTIVE:
+        raise AuthorityMissing
+    return found
 
 
 async def revoke(session: AsyncSession, viewer: Viewer, consent_id: UUID, *, now: datetime) -> ConsentView:
     """Take a consent back, at once and for good; a second revocation changes nothing.
 
     Locks the consent. No reader holds a lock on it, so revoking never waits for a read: a read that is under way is
-    looked at again by the database at its next statement.
+    looked at again by the database at its next statement. Only an offer under a written authority shares a lock.
     """
     _requires_subject(viewer)
     statement = (
@@ -175,6 +222,43 @@ async def require_own(session: AsyncSession, viewer: Viewer, *, item_codes: Sequ
     permission = Permission(frozenset({own}), (), Purpose.EVALUATION, own, tuple(item_codes), now)
     await queries.present(session, permission)
     return permission
+
+
+def _text_shown(purpose: Purpose, text_digest: bytes | None, *, now: datetime) -> ConsentText:
+    shown = text_on(business_date(now))
+    if text_digest is not None and text_digest != shown.digest(purpose):
+        raise ConsentTextOutdated(version=shown.version)
+    return shown
+
+
+async def _write(
+    session: AsyncSession,
+    viewer: Viewer,
+    purpose: Purpose,
+    shown: ConsentText,
+    *,
+    items: list[str],
+    receivers: list[UUID],
+    expires_at: datetime,
+    now: datetime,
+) -> ConsentView:
+    row = Consent(
+        subject_id=viewer.organisation_id,
+        subject_kind=SubjectKind(viewer.organisation_kind.value),
+        purpose=purpose,
+        item_codes=items,
+        receiver_ids=receivers,
+        granted_by=viewer.principal_id,
+        granted_at=now,
+        expires_at=expires_at,
+        text_version=shown.version,
+        text_digest=shown.digest(purpose),
+    )
+    session.add(row)
+    await session.flush()
+    await outbox.announce(session, ConsentGranted(row.id, row.subject_id, purpose), occurred_at=now)
+    await _write_down(session, viewer, "consents.granted", row, now=now)
+    return queries.view_of(row, now=now)
 
 
 async def _requires_fit_receivers(session: AsyncSession, receiver_ids: Sequence[UUID]) -> None:

@@ -37,6 +37,10 @@ _ZH = {
     Purpose.EVALUATION: "用于对本主体的公共信用综合评价。",
     Purpose.MODEL_TRAINING: "以去标识化方式用于训练和检验评分模型。",
 }
+_AUTHORITY_ZH = (
+    "本主体书面授权所列一家放款机构，为审查本笔融资申请，以其自身渠道查询本主体的信用报告（贷前征信查询）；"
+    "本授权不含平台所存任何信息项，不得转授。申请办结、被拒或撤回后不得再行查询。"
+)
 _EN = {
     Purpose.PRE_LOAN: "to handle its request for finance, review it before lending and score it.",
     Purpose.POST_LOAN: "to look after its outstanding loans and warn of risk.",
@@ -44,18 +48,26 @@ _EN = {
     Purpose.MODEL_TRAINING: "under a pseudonym, to train and test scoring models.",
 }
 
+_AUTHORITY_EN = (
+    "The subject authorises in writing the one named lender to query the subject's credit report through the lender's"
+    " own channels, to examine this request for finance (credit query before lending). It opens no item kept on this"
+    " platform and cannot be passed on. Once the request is settled, refused or withdrawn, no further query is made."
+)
+
 _FIRST = ConsentText(
     version="2025-01",
     valid_from=date(2016, 1, 1),
     most_months=24,
     zh=MappingProxyType(
         {purpose: f"本主体授权所列接收方查询所列信息项，{what}{_TAKE_BACK_ZH}" for purpose, what in _ZH.items()}
+        | {Purpose.CREDIT_QUERY: f"{_AUTHORITY_ZH}{_TAKE_BACK_ZH}"}
     ),
     en=MappingProxyType(
         {
             purpose: f"The subject lets the named receivers read the named items {what}{_TAKE_BACK_EN}"
             for purpose, what in _EN.items()
         }
+        | {Purpose.CREDIT_QUERY: f"{_AUTHORITY_EN}{_TAKE_BACK_EN}"}
     ),
 )
 

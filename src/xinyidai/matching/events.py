@@ -33,6 +33,23 @@ class DemandDispatched(_DispatchEvent):
 
 
 @dataclass(frozen=True)
+class IndicationMade(_DispatchEvent):
+    """A lender named its range; the firm may choose it."""
+
+
+@dataclass(frozen=True)
+class LenderChosen(_DispatchEvent):
+    """The firm chose a lender and authorised its credit query; the clock for a binding offer runs."""
+
+    authority_id: str
+
+
+@dataclass(frozen=True)
+class LenderNotChosen(_DispatchEvent):
+    """A lender that had indicated was not chosen: its indication ended, or the demand did."""
+
+
+@dataclass(frozen=True)
 class DispatchDeclined(_DispatchEvent):
     """A lender said no."""
 

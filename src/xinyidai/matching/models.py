@@ -3,14 +3,32 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from xinyidai.demands.rules import RepaymentKind
 from xinyidai.foundation.canonical import Json
 from xinyidai.foundation.database import one_of, type_of_fen, type_of_json, type_of_moment
 from xinyidai.foundation.ids import new_id
-from xinyidai.matching.rules.states import DeclineReason, DispatchPath, DispatchState, OfferEnd, OfferState
+from xinyidai.matching.rules.states import (
+    DeclineReason,
+    DispatchEnd,
+    DispatchPath,
+    DispatchState,
+    OfferEnd,
+    OfferState,
+)
 
 
 class Shelf(SQLModel, table=True):
@@ -37,18 +55,28 @@ class Matching(SQLModel, table=True):
 
 
 class Dispatch(SQLModel, table=True):
-    """One demand before one lender, under which consent, and the digest of why the lender's filter let it through."""
+    """One demand before one lender, under which consent, and the digest of why the lender's filter let it through.
+
+    `due_on` is the last day of the clock that runs: for an indication, and once the lender is chosen for its offer.
+    """
 
     __tablename__ = "dispatch"
     __table_args__ = (
         one_of("path", DispatchPath),
         one_of("state", DispatchState),
         CheckConstraint("octet_length(eligibility_digest) = 32", name="eligibility_digest_whole"),
+        one_of("end_code", DispatchEnd),
         CheckConstraint("(path = 'manual') = (assigned_by IS NOT NULL)", name="manual_has_somebody"),
+        CheckConstraint("(chosen_at IS NULL) = (authority_id IS NULL)", name="chosen_is_authorised"),
+        CheckConstraint(
+            "state NOT IN ('chosen', 'offered') OR authority_id IS NOT NULL", name="binding_under_authority"
+        ),
         UniqueConstraint("demand_id", "lender_id"),
         Index("ix_dispatch_lender_id_id", "lender_id", "id"),
         Index("ix_dispatch_firm_id", "firm_id"),
-        Index("ix_dispatch_waiting", "due_on", postgresql_where=text("state IN ('sent', 'in_review')")),
+        Index("ix_dispatch_waiting", "due_on", postgresql_where=text("state IN ('sent', 'in_review', 'chosen')")),
+        Index("ix_dispatch_indicated", "id", postgresql_where=text("state = 'indicated'")),
+        Index("uq_dispatch_authority_id", "authority_id", unique=True),
         {"schema": "matching"},
     )
 
@@ -72,6 +100,49 @@ class Dispatch(SQLModel, table=True):
     decline_code: str | None = None
     ended_at: datetime | None = Field(default=None, sa_type=type_of_moment)
     replaced_by: UUID | None = None
+    lot: str | None = None
+    indicated_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    chosen_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    chosen_by: UUID | None = None
+    authority_id: UUID | None = None
+    choice_digest: bytes | None = Field(default=None, sa_type=LargeBinary)
+    end_code: str | None = None
+
+
+class Indication(SQLModel, table=True):
+    """The range that a lender named from platform data, once for a dispatch. Append-only, and binds nobody."""
+
+    __tablename__ = "indication"
+    __table_args__ = (
+        CheckConstraint("1 <= min_amount_fen AND min_amount_fen <= max_amount_fen", name="amount_range"),
+        CheckConstraint("max_amount_fen <= 1000000000000000", name="amount_bounded"),
+        CheckConstraint("0 <= min_rate_bp AND min_rate_bp <= max_rate_bp AND max_rate_bp <= 3600", name="rate_range"),
+        CheckConstraint(
+            "1 <= min_term_months AND min_term_months <= max_term_months AND max_term_months <= 120", name="term_range"
+        ),
+        CheckConstraint("cardinality(repayment_kinds) >= 1", name="some_repayment_kind"),
+        CheckConstraint("made_at < valid_until", name="ends_later"),
+        UniqueConstraint("dispatch_id"),
+        Index("ix_indication_demand_id", "demand_id"),
+        {"schema": "matching"},
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    dispatch_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("matching.dispatch.id"), nullable=False))
+    demand_id: UUID
+    firm_id: UUID
+    lender_id: UUID
+    product_id: UUID
+    min_amount_fen: int = Field(sa_type=type_of_fen)
+    max_amount_fen: int = Field(sa_type=type_of_fen)
+    min_rate_bp: int
+    max_rate_bp: int
+    min_term_months: int
+    max_term_months: int
+    repayment_kinds: list[str] = Field(sa_type=ARRAY(Text))
+    valid_until: datetime = Field(sa_type=type_of_moment)
+    made_by: UUID
+    made_at: datetime = Field(sa_type=type_of_moment)
 
 
 class RestrictedReason(SQLModel, table=True):
@@ -88,7 +159,7 @@ class RestrictedReason(SQLModel, table=True):
 
 
 class Offer(SQLModel, table=True):
-    """What a lender offers. Append-only: the terms of an offer never change."""
+    """What a lender offers. Append-only: neither its terms nor its distance from the indication ever change."""
 
     __tablename__ = "offer"
     __table_args__ = (
@@ -115,6 +186,10 @@ class Offer(SQLModel, table=True):
     valid_until: datetime = Field(sa_type=type_of_moment)
     made_by: UUID
     made_at: datetime = Field(sa_type=type_of_moment)
+    amount_below_fen: int | None = Field(default=None, sa_type=type_of_fen)
+    amount_below_ppm: int | None = None
+    rate_above_bp: int | None = None
+    is_inside: bool | None = None
 
 
 class OfferStanding(SQLModel, table=True):
@@ -185,4 +260,8 @@ class MatchingLimits(SQLModel, table=True):
     offer_days: int
     history_days: int
     history_answers: int
+    lenders_chosen: int
+    indication_days: int
+    binding_working_days: int
+    authority_days: int
     reason: str

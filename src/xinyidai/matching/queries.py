@@ -1,7 +1,6 @@
 """Reads of matching: limits, dispatches, offers. Row scope is in the query and in row-level security."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -14,79 +13,23 @@ from xinyidai.demands.rules import RepaymentKind
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
-from xinyidai.matching.models import Dispatch, Matching, MatchingLimits, Offer, OfferStanding
-from xinyidai.matching.rules.offers import MatchingPolicy
+from xinyidai.matching.models import Dispatch, Indication, Matching, MatchingLimits, Offer, OfferStanding
+from xinyidai.matching.rules.drift import Drift
+from xinyidai.matching.rules.offers import Indicated, MatchingPolicy
 from xinyidai.matching.rules.states import (
     TAKEN,
+    WAITS_FOR_LENDER,
     DeclineReason,
+    DispatchEnd,
     DispatchPath,
     DispatchState,
     OfferEnd,
     OfferState,
 )
-
-
-@dataclass(frozen=True)
-class DispatchView:
-    """One demand before one lender."""
-
-    id: UUID
-    demand_id: UUID
-    firm_id: UUID
-    lender_id: UUID
-    product_id: UUID
-    path: DispatchPath
-    state: DispatchState
-    sent_at: datetime | None
-    due_on: date
-    is_due_provisional: bool
-    decline_reason: DeclineReason | None
-    replaced_by: UUID | None
-
-
-@dataclass(frozen=True)
-class OfferView:
-    """An offer and where it stands."""
-
-    id: UUID
-    dispatch_id: UUID
-    demand_id: UUID
-    firm_id: UUID
-    lender_id: UUID
-    product_id: UUID
-    amount_fen: int
-    rate_bp: int
-    term_months: int
-    repayment_kind: RepaymentKind
-    total_interest_fen: int
-    requires_cover: bool
-    valid_until: datetime
-    made_by: UUID
-    made_at: datetime
-    state: OfferState
-    end_code: OfferEnd | None
-    approved_by: UUID | None
-    accepted_at: datetime | None
-    disburse_by: date | None
-    reservation_id: UUID | None
-
-
-@dataclass(frozen=True)
-class AcceptedOffer:
-    """What the loan is made from."""
-
-    offer_id: UUID
-    demand_id: UUID
-    firm_id: UUID
-    lender_id: UUID
-    product_id: UUID
-    amount_fen: int
-    rate_bp: int
-    term_months: int
-    repayment_kind: RepaymentKind
-    accepted_at: datetime
-    disburse_by: date
-    reservation_id: UUID | None
+from xinyidai.matching.rules.views import AcceptedOffer as AcceptedOffer
+from xinyidai.matching.rules.views import DispatchView as DispatchView
+from xinyidai.matching.rules.views import IndicationView as IndicationView
+from xinyidai.matching.rules.views import OfferView as OfferView
 
 
 def dispatch_view(row: Dispatch) -> DispatchView:
@@ -104,6 +47,40 @@ def dispatch_view(row: Dispatch) -> DispatchView:
         is_due_provisional=row.is_due_provisional,
         decline_reason=None if row.decline_code is None else DeclineReason(row.decline_code),
         replaced_by=row.replaced_by,
+        indicated_at=row.indicated_at,
+        chosen_at=row.chosen_at,
+        authority_id=row.authority_id,
+        end_code=None if row.end_code is None else DispatchEnd(row.end_code),
+    )
+
+
+def indication_view(row: Indication, sent: Dispatch) -> IndicationView:
+    """Return an indication and its dispatch as a value."""
+    return IndicationView(
+        id=row.id,
+        dispatch_id=row.dispatch_id,
+        demand_id=row.demand_id,
+        firm_id=row.firm_id,
+        lender_id=row.lender_id,
+        product_id=row.product_id,
+        terms=terms_indicated(row),
+        made_at=row.made_at,
+        state=DispatchState(sent.state),
+        authority_id=sent.authority_id,
+    )
+
+
+def terms_indicated(row: Indication) -> Indicated:
+    """Return the ranges of an indication's row."""
+    return Indicated(
+        min_amount_fen=row.min_amount_fen,
+        max_amount_fen=row.max_amount_fen,
+        min_rate_bp=row.min_rate_bp,
+        max_rate_bp=row.max_rate_bp,
+        min_term_months=row.min_term_months,
+        max_term_months=row.max_term_months,
+        repayment_kinds=tuple(RepaymentKind(kind) for kind in row.repayment_kinds),
+        valid_until=row.valid_until,
     )
 
 
@@ -131,7 +108,14 @@ def offer_view(row: Offer, standing: OfferStanding) -> OfferView:
         accepted_at=standing.accepted_at,
         disburse_by=standing.disburse_by,
         reservation_id=standing.reservation_id,
+        drift=_drift(row),
     )
+
+
+def _drift(row: Offer) -> Drift | None:
+    if row.amount_below_fen is None or row.amount_below_ppm is None or row.rate_above_bp is None:
+        return None
+    return Drift(row.amount_below_fen, row.amount_below_ppm, row.rate_above_bp, row.is_inside is True)
 
 
 async def limits_on(session: AsyncSession, day: date) -> MatchingPolicy:
@@ -152,6 +136,10 @@ async def limits_on(session: AsyncSession, day: date) -> MatchingPolicy:
         offer_days=row.offer_days,
         history_days=row.history_days,
         history_answers=row.history_answers,
+        lenders_chosen=row.lenders_chosen,
+        indication_days=row.indication_days,
+        binding_working_days=row.binding_working_days,
+        authority_days=row.authority_days,
     )
 
 
@@ -216,6 +204,29 @@ async def dispatches_for(session: AsyncSession, demand_id: UUID) -> list[Dispatc
     return [dispatch_view(row) for row in (await session.execute(statement)).scalars()]
 
 
+async def indications_for(session: AsyncSession, viewer: Viewer, demand_id: UUID) -> list[IndicationView]:
+    """Return the indications for one demand, the lowest rate first: the firm all of its own, a lender its own alone.
+
+    A demand goes to a bounded number of lenders, so the list is short by nature.
+    """
+    own = col(Indication.lender_id) if viewer.is_one_of(OrganisationKind.LENDER) else col(Indication.firm_id)
+    statement = (
+        select(Indication, Dispatch)
+        .join(Dispatch, col(Dispatch.id) == col(Indication.dispatch_id))
+        .where(col(Indication.demand_id) == demand_id, own == viewer.organisation_id)
+        .order_by(
+            col(Indication.min_rate_bp),
+            col(Indication.max_rate_bp),
+            col(Indication.max_amount_fen).desc(),
+            col(Indication.made_at),
+            col(Dispatch.lot),
+        )
+        .limit(200)
+        .execution_options(populate_existing=True)
+    )
+    return [indication_view(*found) for found in await session.execute(statement)]
+
+
 async def offer(session: AsyncSession, viewer: Viewer, offer_id: UUID) -> OfferView:
     """Return an offer to its lender, or, once approved, to its firm.
 
@@ -236,8 +247,11 @@ async def offers_for(session: AsyncSession, viewer: Viewer, demand_id: UUID) -> 
     """
     statement = (
         _offers_seen_by(viewer)
+        .join(Dispatch, col(Dispatch.id) == col(Offer.dispatch_id))
         .where(col(Offer.demand_id) == demand_id)
-        .order_by(col(Offer.rate_bp), col(Offer.total_interest_fen), col(Offer.made_at), col(Offer.id))
+        .order_by(
+            col(Offer.rate_bp), col(Offer.total_interest_fen), col(Offer.made_at), col(Dispatch.lot), col(Offer.id)
+        )
         .limit(200)
     )
     return [offer_view(*found) for found in await session.execute(statement)]
@@ -303,14 +317,11 @@ async def lenders_asked(session: AsyncSession, demand_id: UUID) -> frozenset[UUI
 
 
 async def dispatches_due(session: AsyncSession, *, now: datetime, limit: int) -> list[DispatchView]:
-    """Return dispatches whose answer is overdue, the longest overdue first."""
+    """Return dispatches whose indication or offer is overdue, the longest overdue first."""
     statement = (
         select(Dispatch)
-        .where(
-            col(Dispatch.state).in_([DispatchState.SENT, DispatchState.IN_REVIEW]),
-            col(Dispatch.due_on) < business_date(now),
-        )
-        .order_by(col(Dispatch.due_on), col(Dispatch.id))
+        .where(col(Dispatch.state).in_(list(WAITS_FOR_LENDER)), col(Dispatch.due_on) < business_date(now))
+        .order_by(col(Dispatch.due_on), col(Dispatch.sent_at), col(Dispatch.lot), col(Dispatch.id))
         .limit(limit)
     )
     return [dispatch_view(row) for row in (await session.execute(statement)).scalars()]

@@ -17,9 +17,15 @@ from xinyidai.matching.rules.states import DispatchState
 from xinyidai.matching.schemas import (
     AcceptedOut,
     AssignIn,
+    ChoiceOut,
+    ChoicesIn,
+    ChoicesOut,
     DeclineIn,
     DispatchOut,
     DispatchPageOut,
+    IndicationIn,
+    IndicationOut,
+    IndicationsOut,
     MatchOut,
     OfferIn,
     OfferOut,
@@ -68,6 +74,54 @@ async def assign_demand(
 ) -> DispatchOut:
     """Assign."""
     return DispatchOut.of(await service.assign(session, viewer, demand_id, data.product_id, now=now))
+
+
+@get(
+    "/demands/{demand_id:uuid}/indications",
+    operation_id="ListIndications",
+    summary="Indications for a demand",
+    description="The firm compares the ranges that lenders indicated, the lowest rate first; a lender sees its own.",
+    guards=[BY_PARTIES],
+)
+async def list_indications(
+    demand_id: FromPath[UUID], viewer: NamedDependency[Viewer], session: NamedDependency[AsyncSession]
+) -> IndicationsOut:
+    """List indications."""
+    found = await queries.indications_for(session, viewer, demand_id)
+    return IndicationsOut(indications=[IndicationOut.of(view) for view in found])
+
+
+@post(
+    "/demands/{demand_id:uuid}/choices",
+    operation_id="ChooseLenders",
+    summary="Choose lenders",
+    description="The firm chooses lenders by their indications and authorises each one's own credit query in writing;"
+    " only they may make a binding offer. Revoking the authority (RevokeConsent) stops that. All or none. Needs the"
+    " header Idempotency-Key.",
+    guards=[BY_FIRM],
+)
+async def choose_lenders(
+    request: Request[object, object, State],
+    demand_id: FromPath[UUID],
+    data: JSONBody[ChoicesIn],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> Response[ChoicesOut]:
+    """Choose."""
+
+    async def act() -> ChoicesOut:
+        chosen = await service.choose_lenders(
+            session,
+            viewer,
+            demand_id,
+            indication_ids=data.indication_ids,
+            text_digest=bytes.fromhex(data.text_digest),
+            now=now,
+        )
+        return ChoicesOut(choices=[ChoiceOut.of(view) for view in chosen])
+
+    return await answer_once(request, session, viewer.organisation_id, data.model_dump(mode="json"), act)
 
 
 @get(
@@ -158,7 +212,8 @@ async def take_up_dispatch(
     "/dispatches/{dispatch_id:uuid}/decline",
     operation_id="DeclineDispatch",
     summary="Decline a demand",
-    description="The lender says no with a reason of the closed list; the next lender in rank is asked.",
+    description="The lender says no, before or after it was chosen, with a reason of the closed list; the next lender"
+    " in rank is asked.",
     guards=[BY_LENDER],
     status_code=200,
 )
@@ -174,10 +229,30 @@ async def decline_dispatch(
 
 
 @post(
+    "/dispatches/{dispatch_id:uuid}/indications",
+    operation_id="Indicate",
+    summary="Indicate a range",
+    description="Answer a demand, from platform data alone and binding nobody, with a range within product and demand."
+    " Once for a dispatch; one officer suffices.",
+    guards=[BY_LENDER],
+)
+async def indicate(
+    dispatch_id: FromPath[UUID],
+    data: JSONBody[IndicationIn],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> IndicationOut:
+    """Indicate."""
+    return IndicationOut.of(await service.indicate(session, viewer, dispatch_id, terms=data.terms(), now=now))
+
+
+@post(
     "/dispatches/{dispatch_id:uuid}/offers",
     operation_id="MakeOffer",
-    summary="Make an offer",
-    description="Propose terms within the product and the demand; a second person of the lender approves them.",
+    summary="Make a binding offer",
+    description="A lender that the firm chose proposes terms within the product and the demand, while its authority is"
+    " in force; a second person of the lender approves them.",
     guards=[BY_LENDER],
 )
 async def make_offer(
@@ -298,12 +373,15 @@ router = Router(
     route_handlers=[
         show_match,
         assign_demand,
+        list_indications,
+        choose_lenders,
         list_offers,
         list_dispatches,
         read_dispatch,
         show_applicant_profile,
         take_up_dispatch,
         decline_dispatch,
+        indicate,
         make_offer,
         read_offer,
         approve_offer,

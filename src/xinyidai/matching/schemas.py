@@ -1,5 +1,6 @@
 """Matching on the wire."""
 
+from dataclasses import asdict
 from datetime import date, datetime
 from uuid import UUID
 
@@ -10,18 +11,22 @@ from xinyidai.demands.rules import MAX_TERM_MONTHS, RepaymentKind
 from xinyidai.foundation.money import MAX_FEN
 from xinyidai.foundation.paging import Page
 from xinyidai.foundation.wire import WholeNumber
-from xinyidai.matching.queries import DispatchView, OfferView
-from xinyidai.matching.rules.states import DeclineReason, DispatchPath, DispatchState, OfferEnd, OfferState
-from xinyidai.matching.service import AcceptedView
+from xinyidai.matching.queries import DispatchView, IndicationView, OfferView
+from xinyidai.matching.rules.offers import MAX_CHOSEN, Indicated
+from xinyidai.matching.rules.states import DeclineReason, DispatchEnd, DispatchPath, DispatchState, OfferEnd, OfferState
+from xinyidai.matching.service import AcceptedView, ChoiceView
 from xinyidai.matching.service.showing import MatchShown
 
 _ID = "01976f2c-8a1e-7c55-9a53-0c7d0a5f2b11"
-_DISPATCH: JsonDict = {
-    "id": _ID,
+_SENT: JsonDict = {
     "demand_id": "01976f2c-1111-7c55-9a53-0c7d0a5f2b11",
     "firm_id": "01976f2c-2222-7c55-9a53-0c7d0a5f2b11",
     "lender_id": "01976f2c-3333-7c55-9a53-0c7d0a5f2b11",
     "product_id": "01976f2c-4444-7c55-9a53-0c7d0a5f2b11",
+}
+_DISPATCH: JsonDict = {
+    "id": _ID,
+    **_SENT,
     "path": "match",
     "state": "sent",
     "sent_at": "2025-06-16T04:00:00Z",
@@ -29,7 +34,41 @@ _DISPATCH: JsonDict = {
     "is_due_provisional": False,
     "decline_reason": None,
     "replaced_by": None,
+    "indicated_at": None,
+    "chosen_at": None,
+    "authority_id": None,
+    "end_code": None,
 }
+_RANGE: JsonDict = {
+    "min_amount_fen": 40_000_000,
+    "max_amount_fen": 50_000_000,
+    "min_rate_bp": 380,
+    "max_rate_bp": 450,
+    "min_term_months": 6,
+    "max_term_months": 12,
+    "repayment_kinds": ["equal_instalments"],
+    "valid_until": "2025-06-30T04:00:00Z",
+}
+_INDICATION: JsonDict = {
+    "id": "01976f2c-8888-7c55-9a53-0c7d0a5f2b11",
+    "dispatch_id": _ID,
+    **{key: value for key, value in _SENT.items() if key != "firm_id"},
+    **_RANGE,
+    "made_at": "2025-06-16T04:00:00Z",
+    "state": "indicated",
+    "authority_id": None,
+}
+_CHOICE: JsonDict = {
+    "demand_id": "01976f2c-1111-7c55-9a53-0c7d0a5f2b11",
+    "dispatch_id": _ID,
+    "indication_id": "01976f2c-8888-7c55-9a53-0c7d0a5f2b11",
+    "lender_id": "01976f2c-3333-7c55-9a53-0c7d0a5f2b11",
+    "chosen_at": "2025-06-18T04:00:00Z",
+    "due_on": "2025-07-02",
+    "authority_id": "01976f2c-9999-7c55-9a53-0c7d0a5f2b11",
+    "authority_expires_at": "2025-09-16T04:00:00Z",
+}
+_DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _TERMS: JsonDict = {
     "amount_fen": 50_000_000,
     "rate_bp": 400,
@@ -40,10 +79,7 @@ _TERMS: JsonDict = {
 _OFFER: JsonDict = {
     "id": _ID,
     "dispatch_id": _ID,
-    "demand_id": "01976f2c-1111-7c55-9a53-0c7d0a5f2b11",
-    "firm_id": "01976f2c-2222-7c55-9a53-0c7d0a5f2b11",
-    "lender_id": "01976f2c-3333-7c55-9a53-0c7d0a5f2b11",
-    "product_id": "01976f2c-4444-7c55-9a53-0c7d0a5f2b11",
+    **_SENT,
     **_TERMS,
     "total_interest_fen": 1_089_942,
     "requires_cover": True,
@@ -52,7 +88,12 @@ _OFFER: JsonDict = {
     "end_code": None,
     "accepted_at": None,
     "disburse_by": None,
+    "amount_below_fen": 0,
+    "amount_below_ppm": 0,
+    "rate_above_bp": 0,
+    "is_inside": True,
 }
+_DRIFT = ("amount_below_fen", "amount_below_ppm", "rate_above_bp", "is_inside")
 _ACCEPTED: JsonDict = {
     "offer_id": _ID,
     "demand_id": "01976f2c-1111-7c55-9a53-0c7d0a5f2b11",
@@ -113,6 +154,43 @@ class DeclineIn(BaseModel):
     reason: DeclineReason = Field(description="One of the closed list (拒绝原因)")
 
 
+class IndicationIn(BaseModel):
+    """The range that the lender indicates, both ends included (意向报价). It binds nobody."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _RANGE})
+
+    min_amount_fen: WholeNumber = Field(ge=1, le=MAX_FEN, description="Least amount in fen")
+    max_amount_fen: WholeNumber = Field(ge=1, le=MAX_FEN, description="Most in fen, at most what the firm asked")
+    min_rate_bp: WholeNumber = Field(ge=0, le=3_600, description="Lowest annual simple rate in basis points")
+    max_rate_bp: WholeNumber = Field(ge=0, le=3_600, description="Highest annual simple rate in basis points")
+    min_term_months: WholeNumber = Field(ge=1, le=MAX_TERM_MONTHS, description="Shortest term in months")
+    max_term_months: WholeNumber = Field(ge=1, le=MAX_TERM_MONTHS, description="Longest term in months")
+    repayment_kinds: list[RepaymentKind] = Field(
+        min_length=1, max_length=len(RepaymentKind), description="How it may be repaid (还款方式)"
+    )
+    valid_until: AwareDatetime = Field(description="Until when the firm may choose the lender")
+
+    def terms(self) -> Indicated:
+        """Return the ranges as a value."""
+        kinds = tuple(dict.fromkeys(self.repayment_kinds))
+        return Indicated(**(self.model_dump() | {"repayment_kinds": kinds}))
+
+
+class ChoicesIn(BaseModel):
+    """Which lenders the firm chooses, by their indications; each gets a written authority for its own credit query."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"indication_ids": [_INDICATION["id"]], "text_digest": _DIGEST}},
+    )
+
+    indication_ids: list[UUID] = Field(min_length=1, max_length=MAX_CHOSEN, description="The indications chosen")
+    text_digest: str = Field(
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 of the authority's text that was shown: ShowConsentText with purpose credit_query",
+    )
+
+
 class OfferIn(BaseModel):
     """What the lender offers."""
 
@@ -142,24 +220,15 @@ class DispatchOut(BaseModel):
     is_due_provisional: bool
     decline_reason: DeclineReason | None
     replaced_by: UUID | None
+    indicated_at: datetime | None
+    chosen_at: datetime | None
+    authority_id: UUID | None
+    end_code: DispatchEnd | None
 
     @classmethod
     def of(cls, view: DispatchView) -> "DispatchOut":
         """Build from a dispatch."""
-        return cls(
-            id=view.id,
-            demand_id=view.demand_id,
-            firm_id=view.firm_id,
-            lender_id=view.lender_id,
-            product_id=view.product_id,
-            path=view.path,
-            state=view.state,
-            sent_at=view.sent_at,
-            due_on=view.due_on,
-            is_due_provisional=view.is_due_provisional,
-            decline_reason=view.decline_reason,
-            replaced_by=view.replaced_by,
-        )
+        return cls(**asdict(view))
 
 
 class DispatchPageOut(BaseModel):
@@ -176,8 +245,75 @@ class DispatchPageOut(BaseModel):
         return cls(dispatches=[DispatchOut.of(view) for view in page.rows], next_cursor=page.next_cursor)
 
 
+class IndicationOut(BaseModel):
+    """A range that a lender indicated, and where its dispatch stands; `authority_id` once the firm chose it."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _INDICATION})
+
+    id: UUID
+    dispatch_id: UUID
+    demand_id: UUID
+    lender_id: UUID
+    product_id: UUID
+    min_amount_fen: int
+    max_amount_fen: int
+    min_rate_bp: int
+    max_rate_bp: int
+    min_term_months: int
+    max_term_months: int
+    repayment_kinds: list[RepaymentKind]
+    valid_until: datetime
+    made_at: datetime
+    state: DispatchState
+    authority_id: UUID | None
+
+    @classmethod
+    def of(cls, view: IndicationView) -> "IndicationOut":
+        """Build from an indication."""
+        return cls(**asdict(view), **asdict(view.terms))
+
+
+class IndicationsOut(BaseModel):
+    """The indications for one demand, the lowest rate first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"indications": [_INDICATION]}})
+
+    indications: list[IndicationOut]
+
+
+class ChoiceOut(BaseModel):
+    """A lender that was chosen, the authority that it holds, and the last day of its clock."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _CHOICE})
+
+    demand_id: UUID
+    dispatch_id: UUID
+    indication_id: UUID
+    lender_id: UUID
+    chosen_at: datetime
+    due_on: date
+    authority_id: UUID
+    authority_expires_at: datetime
+
+    @classmethod
+    def of(cls, view: ChoiceView) -> "ChoiceOut":
+        """Build from a choice."""
+        return cls(**asdict(view), authority_id=view.authority.id, authority_expires_at=view.authority.expires_at)
+
+
+class ChoicesOut(BaseModel):
+    """The lenders that were chosen in one call."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"choices": [_CHOICE]}})
+
+    choices: list[ChoiceOut]
+
+
 class OfferOut(BaseModel):
-    """An offer: its terms, what it costs over the whole term, and where it stands."""
+    """An offer: its terms, its cost over the whole term, where it stands, how far it lies from the indication.
+
+    The last four are null for an offer from before there were indications.
+    """
 
     model_config = ConfigDict(json_schema_extra={"example": _OFFER})
 
@@ -199,30 +335,15 @@ class OfferOut(BaseModel):
     end_code: OfferEnd | None
     accepted_at: datetime | None
     disburse_by: date | None
+    amount_below_fen: int | None
+    amount_below_ppm: int | None
+    rate_above_bp: int | None
+    is_inside: bool | None
 
     @classmethod
     def of(cls, view: OfferView) -> "OfferOut":
         """Build from an offer."""
-        return cls(
-            id=view.id,
-            dispatch_id=view.dispatch_id,
-            demand_id=view.demand_id,
-            firm_id=view.firm_id,
-            lender_id=view.lender_id,
-            product_id=view.product_id,
-            amount_fen=view.amount_fen,
-            rate_bp=view.rate_bp,
-            term_months=view.term_months,
-            repayment_kind=view.repayment_kind,
-            total_interest_fen=view.total_interest_fen,
-            requires_cover=view.requires_cover,
-            valid_until=view.valid_until,
-            made_at=view.made_at,
-            state=view.state,
-            end_code=view.end_code,
-            accepted_at=view.accepted_at,
-            disburse_by=view.disburse_by,
-        )
+        return cls(**asdict(view), **(dict.fromkeys(_DRIFT) if view.drift is None else asdict(view.drift)))
 
 
 class OffersOut(BaseModel):
@@ -253,14 +374,7 @@ class AcceptedOut(BaseModel):
     @classmethod
     def of(cls, view: AcceptedView) -> "AcceptedOut":
         """Build from an acceptance."""
-        return cls(
-            offer_id=view.offer_id,
-            demand_id=view.demand_id,
-            lender_id=view.lender_id,
-            reservation_id=view.reservation_id,
-            accepted_at=view.accepted_at,
-            disburse_by=view.disburse_by,
-        )
+        return cls(**asdict(view))
 
 
 class MatchOut(BaseModel):

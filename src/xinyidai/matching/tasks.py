@@ -1,4 +1,4 @@
-"""What wakes matching: submitted and ended demands, noes and silences, consents taken back, and time."""
+"""What wakes matching: submitted and ended demands, noes and silences, consents and authorities taken back, time."""
 
 from datetime import datetime
 
@@ -54,17 +54,26 @@ async def replace_timed_out(session: AsyncSession, envelope: Envelope) -> None:
 
 @consumes(ConsentRevoked, name="matching.end_without_consent")
 async def end_without_consent(session: AsyncSession, envelope: Envelope) -> None:
-    """End dispatches to lenders that the firm's consent no longer covers."""
+    """End dispatches to lenders that the firm's consent, or its authority for a credit query, no longer covers."""
     await act_as_platform(session, now=envelope.occurred_at)
     if envelope.body["purpose"] == Purpose.PRE_LOAN:
         await service.end_without_consent(session, envelope.id_of("subject_id"), now=envelope.occurred_at)
+    if envelope.body["purpose"] == Purpose.CREDIT_QUERY:
+        await service.end_without_authority(session, envelope.id_of("consent_id"), now=envelope.occurred_at)
 
 
 @every(Rhythm.HOUR, name="matching.time_out")
 async def time_out(session: AsyncSession, now: datetime) -> None:
-    """End what was not answered by its last day; what one run leaves, the next takes."""
+    """End what was not indicated or offered by its last day; what one run leaves, the next takes."""
     await act_as_platform(session, now=now)
     await service.time_out_due(session, now=now)
+
+
+@every(Rhythm.HOUR, name="matching.expire_indications")
+async def expire_indications(session: AsyncSession, now: datetime) -> None:
+    """End indications whose time is over: their lenders were not chosen."""
+    await act_as_platform(session, now=now)
+    await service.expire_indications(session, now=now)
 
 
 @every(Rhythm.HOUR, name="matching.expire_offers")

@@ -15,6 +15,7 @@ from xinyidai.reporting.rules import (
     NON_PERFORMING,
     Difference,
     Dimension,
+    DriftRow,
     LendingRow,
     Reconciliation,
     check_span,
@@ -75,6 +76,28 @@ async def totals(session: AsyncSession, viewer: Viewer, *, from_on: date, to_on:
     return _row_of(row)
 
 
+async def offer_drift(session: AsyncSession, viewer: Viewer, *, from_on: date, to_on: date) -> list[DriftRow]:
+    """Return, for each lender that indicated in a span (`to_on` excluded), how far its binding offers drifted.
+
+    Regulator and operator see all lenders, a lender itself alone; in order of the lender's credit code.
+
+    Raises
+    ------
+    NotAllowed, SpanRefused
+    """
+    requires_kind(viewer, *SEES_ALL, OrganisationKind.LENDER)
+    check_span(from_on, to_on)
+    sent = {
+        "from_on": from_on,
+        "to_on": to_on,
+        "all": viewer.is_one_of(*SEES_ALL),
+        "viewer": viewer.organisation_id,
+    }
+    async with platform_scope(session):
+        found = await session.execute(text(_DRIFT), sent)
+        return [DriftRow(**row._mapping) for row in found]
+
+
 async def reconcile(session: AsyncSession, viewer: Viewer | None = None) -> Reconciliation:
     """Compare loans, ledger, covers and statistics, and list every difference, at most MAX_DIFFERENCES.
 
@@ -110,6 +133,18 @@ async def reconcile(session: AsyncSession, viewer: Viewer | None = None) -> Reco
     )
 
 
+_DRIFT: Final = (
+    "SELECT lender_id::text AS lender_id, lender_name, count(DISTINCT indication_id) AS indications,"
+    " count(DISTINCT indication_id) FILTER (WHERE is_chosen) AS chosen, count(offer_id) AS binding_offers,"
+    " count(offer_id) FILTER (WHERE is_inside) AS inside,"
+    " percentile_disc(0.5) WITHIN GROUP (ORDER BY amount_below_ppm) AS median_amount_below_ppm,"
+    " percentile_disc(0.5) WITHIN GROUP (ORDER BY rate_above_bp) AS median_rate_above_bp,"
+    " count(DISTINCT indication_id) FILTER (WHERE is_declined_after_choice) AS declined_after_choice,"
+    " count(DISTINCT indication_id) FILTER (WHERE is_silent_after_choice) AS silent_after_choice"
+    " FROM reporting.indication_fact"
+    " WHERE indicated_on >= :from_on AND indicated_on < :to_on AND (:all OR lender_id = :viewer)"
+    " GROUP BY reporting.indication_fact.lender_id, lender_name, lender_code ORDER BY lender_code, lender_name"
+)
 _TOTALS: Final = (
     "SELECT (SELECT coalesce(sum(principal_fen), 0) FROM loans.loan) AS loans_fen,"
     " (SELECT coalesce(sum(principal_fen), 0) FROM reporting.lending_fact) AS reported_fen,"

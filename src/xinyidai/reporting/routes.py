@@ -8,10 +8,18 @@ from litestar.params import FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
-from xinyidai.access.rules import Viewer
+from xinyidai.access.rules import OrganisationKind, Viewer
 from xinyidai.reporting import queries
-from xinyidai.reporting.rules import METRICS, Dimension
-from xinyidai.reporting.schemas import LendingOut, LendingRowOut, MetricOut, MetricsOut, ReconciliationOut
+from xinyidai.reporting.rules import DRIFT_METRICS, METRICS, Dimension
+from xinyidai.reporting.schemas import (
+    DriftRowOut,
+    LendingOut,
+    LendingRowOut,
+    MetricOut,
+    MetricsOut,
+    OfferDriftOut,
+    ReconciliationOut,
+)
 
 READS = "reporting:read"
 
@@ -44,6 +52,25 @@ async def report_lending(
 
 
 @get(
+    "/reports/offer-drift",
+    operation_id="ReportOfferDrift",
+    summary="How far binding offers drift from indications",
+    description="For each lender, of the indications made from `from_on` to `to_on` (excluded): how many were chosen,"
+    " offered, inside the range, how far off, declined after the choice. A lender sees itself alone. No firm is named.",
+    guards=[requires(*queries.SEES_ALL, OrganisationKind.LENDER, scope=READS)],
+)
+async def report_offer_drift(
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    from_on: FromQuery[date],
+    to_on: FromQuery[date],
+) -> OfferDriftOut:
+    """Report drift."""
+    rows = await queries.offer_drift(session, viewer, from_on=from_on, to_on=to_on)
+    return OfferDriftOut(from_on=from_on, to_on=to_on, rows=[DriftRowOut.of(row) for row in rows])
+
+
+@get(
     "/reports/metrics",
     operation_id="ListMetrics",
     summary="What the figures mean",
@@ -52,7 +79,7 @@ async def report_lending(
 )
 async def list_metrics() -> MetricsOut:
     """List the definitions."""
-    return MetricsOut(metrics=[MetricOut.of(metric) for metric in METRICS])
+    return MetricsOut(metrics=[MetricOut.of(metric) for metric in (*METRICS, *DRIFT_METRICS)])
 
 
 @get(
@@ -71,6 +98,6 @@ async def read_reconciliation(
 
 router = Router(
     path="/",
-    route_handlers=[report_lending, list_metrics, read_reconciliation],
+    route_handlers=[report_lending, report_offer_drift, list_metrics, read_reconciliation],
     tags=["reporting"],
 )

@@ -99,6 +99,91 @@ METRICS = (
 )
 
 
+DRIFT_METRICS = (
+    Metric(
+        "indications",
+        1,
+        "统计区间内作出的意向报价数（按作出日，上海时间，左闭右开）；以下各项均属这些意向报价",
+        "Indications made in the span (Shanghai days, end excluded); all that follows belongs to these",
+    ),
+    Metric("chosen", 1, "其中被融资主体选定、取得征信查询授权的数量", "Those that the firm chose, with its authority"),
+    Metric(
+        "binding_offers",
+        1,
+        "选定后经双人签发的正式报价数，撤回后再报的各计一次",
+        "Binding offers that two people issued afterwards; one made again after a withdrawal counts again",
+    ),
+    Metric(
+        "inside",
+        1,
+        "正式报价金额不低于意向下限、利率不高于意向上限、期限与还款方式在意向之内的数量",
+        "Binding offers with an amount not below, a rate not above, term and repayment kind within the range",
+    ),
+    Metric(
+        "inside_share_ppm",
+        1,
+        "意向之内的正式报价占全部正式报价的比例，向下取整",
+        "Binding offers inside the range among all binding offers, rounded down",
+    ),
+    Metric(
+        "median_amount_below_ppm",
+        1,
+        "正式报价金额低于意向下限部分占下限之比的中位数（偶数时取较小者；未低于的计零）",
+        "Median part of the range's lower end by which amounts lie below it (lower middle; not below is zero)",
+    ),
+    Metric(
+        "median_rate_above_bp",
+        1,
+        "正式报价利率高于意向上限的基点数的中位数（偶数时取较小者；未高于的计零）",
+        "Median basis points by which rates lie above the range (lower middle; not above is zero)",
+    ),
+    Metric(
+        "declined_after_choice",
+        1,
+        "选定后被放款机构拒绝的数量",
+        "Indications that were chosen and that the lender then declined",
+    ),
+    Metric(
+        "silent_after_choice",
+        1,
+        "选定后逾期未作正式报价的数量",
+        "Indications that were chosen and that the lender then let time out",
+    ),
+    Metric(
+        "declined_after_choice_share_ppm",
+        1,
+        "选定后被拒绝的数量占被选定数量的比例，向下取整",
+        "Declined after the choice among the chosen, rounded down",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class DriftRow:
+    """How far one lender's binding offers lie from its indications. Medians are None without a binding offer."""
+
+    lender_id: str
+    lender_name: str
+    indications: int
+    chosen: int
+    binding_offers: int
+    inside: int
+    median_amount_below_ppm: int | None
+    median_rate_above_bp: int | None
+    declined_after_choice: int
+    silent_after_choice: int
+
+    @property
+    def inside_share_ppm(self) -> int | None:
+        """Return the share inside the range, rounded down; None without a binding offer."""
+        return self.inside * WHOLE_PPM // self.binding_offers if self.binding_offers else None
+
+    @property
+    def declined_after_choice_share_ppm(self) -> int | None:
+        """Return the share declined after the choice, rounded down; None when nothing was chosen."""
+        return self.declined_after_choice * WHOLE_PPM // self.chosen if self.chosen else None
+
+
 @dataclass(frozen=True)
 class LendingRow:
     """One cell of a breakdown. `name` is None where the key has no name on that day."""

@@ -6,7 +6,7 @@ from datetime import date
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
-from xinyidai.reporting.rules import Dimension, LendingRow, Metric, Reconciliation
+from xinyidai.reporting.rules import Dimension, DriftRow, LendingRow, Metric, Reconciliation
 
 _ROW: JsonDict = {
     "key": "500103",
@@ -25,6 +25,20 @@ _ROW: JsonDict = {
     "returned_fen": 0,
 }
 _SPAN: JsonDict = {"from_on": "2025-01-01", "to_on": "2026-01-01"}
+_DRIFT: JsonDict = {
+    "lender_id": "01976f2c-3333-7c55-9a53-0c7d0a5f2b11",
+    "lender_name": "模拟渝城银行",
+    "indications": 40,
+    "chosen": 25,
+    "binding_offers": 20,
+    "inside": 18,
+    "inside_share_ppm": 900_000,
+    "median_amount_below_ppm": 0,
+    "median_rate_above_bp": 0,
+    "declined_after_choice": 3,
+    "declined_after_choice_share_ppm": 120_000,
+    "silent_after_choice": 1,
+}
 
 
 class LendingRowOut(BaseModel):
@@ -65,6 +79,44 @@ class LendingOut(BaseModel):
     to_on: date
     rows: list[LendingRowOut]
     total: LendingRowOut
+
+
+class DriftRowOut(BaseModel):
+    """One lender's indications and what became of them; `GET /reports/metrics` defines each figure."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _DRIFT})
+
+    lender_id: str
+    lender_name: str
+    indications: int
+    chosen: int
+    binding_offers: int
+    inside: int
+    inside_share_ppm: int | None
+    median_amount_below_ppm: int | None
+    median_rate_above_bp: int | None
+    declined_after_choice: int
+    declined_after_choice_share_ppm: int | None
+    silent_after_choice: int
+
+    @classmethod
+    def of(cls, row: DriftRow) -> "DriftRowOut":
+        """Build from a row."""
+        return cls(
+            **asdict(row),
+            inside_share_ppm=row.inside_share_ppm,
+            declined_after_choice_share_ppm=row.declined_after_choice_share_ppm,
+        )
+
+
+class OfferDriftOut(BaseModel):
+    """The drift between indications of a span, its end excluded, and the binding offers that followed."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {**_SPAN, "rows": [_DRIFT]}})
+
+    from_on: date
+    to_on: date
+    rows: list[DriftRowOut]
 
 
 class MetricOut(BaseModel):

@@ -229,7 +229,7 @@ async def _line_that_takes(
     session: AsyncSession, lines: Sequence[Agreement], firm_id: UUID, principal_fen: Fen, rate_bp: int
 ) -> Agreement:
     refused: Refusal = NoAgreement(why="none")
-    for line in sorted(lines, key=lambda one: (one.valid_from, one.id)):
+    for line in sorted(lines, key=queries.by_age):
         refusal = await _refusal_of(session, line, firm_id, principal_fen, rate_bp)
         if refusal is None:
             return line

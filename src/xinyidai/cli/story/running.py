@@ -109,6 +109,8 @@ def as_json(told: Told) -> dict[str, object]:
         "lgd": told.script.terms.lgd_ppm / MILLION,
         "demands": told.lent.demands,
         "dispatches": told.lent.dispatches,
+        "indications": told.lent.indications,
+        "choices": told.lent.choices,
         "offers": told.lent.offers,
         "accepted": len(told.lent.loans),
         "disbursed_fen": ending.disbursed_fen,

@@ -15,8 +15,11 @@ from xinyidai.matching.rules.costs import total_interest_fen
 from xinyidai.matching.rules.ranking import Candidate, Ranked, lot_of, rank
 from xinyidai.products.rules import Clause, failing_clauses
 
-RULES_VERSION = "match-1"
+RULES_VERSION = "match-2"
 """Changed with every change of meaning below, so that a replay knows which rules decided."""
+
+REPLAYABLE = frozenset({"match-1", RULES_VERSION})
+"""match-1 drew lots from ids: its vectors hold no business keys, and `lot_for` then draws as it did."""
 
 WHOLE_PPM = 1_000_000
 
@@ -110,6 +113,7 @@ class Standing:
     line_firm_cap_fen: int = 0
     line_max_rate_bp: int = 0
     grant_share_ppm: int | None = None
+    lender_code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -183,9 +187,15 @@ def candidate_of(product: OnShelf, facts: Facts, standings: Mapping[str, Standin
     promised = _whole(facts, "answer_working_days")
     if product.answer_days is not None:
         promised = min(promised, product.answer_days)
-    share = standings[product.lender_id].grant_share_ppm
-    lot = lot_of(str(facts["demand_id"]), product.lender_id, product.code)
-    return Candidate(product.product_id, product.code, product.lender_id, cost, promised, share, lot)
+    standing = standings[product.lender_id]
+    lot = lot_for(product, facts, standing)
+    return Candidate(product.product_id, product.code, product.lender_id, cost, promised, standing.grant_share_ppm, lot)
+
+
+def lot_for(product: OnShelf, facts: Facts, standing: Standing) -> str:
+    """Return the lot of one product for one demand, drawn from business keys where the vector holds them."""
+    demand_key = facts.get("demand_key") or facts["demand_id"]
+    return lot_of(str(demand_key), standing.lender_code or product.lender_id, product.code)
 
 
 def _terms(product: OnShelf, facts: Facts) -> list[Failure]:

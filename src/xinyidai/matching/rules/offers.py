@@ -1,11 +1,15 @@
-"""What a lender may offer: within its own product's bounds, not more than was asked, and for a bounded time. Pure."""
+"""What a lender may indicate or offer: within its product, not more than was asked, for a bounded time. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from xinyidai.demands.rules import RepaymentKind
 from xinyidai.foundation.errors import Refusal
 from xinyidai.matching.rules.eligibility import OnShelf
+
+MAX_CHOSEN = 15
+"""No more choices in one call than lenders that a demand may go to; policy lets fewer hold an authority at a time."""
 
 
 class OfferTermsRefused(Refusal):
@@ -24,6 +28,33 @@ class RepaymentKindNotOffered(Refusal):
     status = 422
     title_zh = "产品不支持还款方式 {kind}"
     title_en = "The product does not repay by {kind}"
+
+
+class RangeRefused(Refusal):
+    """A range of the indication is upside down."""
+
+    code = "indication_range_refused"
+    status = 422
+    title_zh = "意向报价 {field} 的下限高于上限"
+    title_en = "The indication's {field} begins above its end"
+
+
+class IndicationExpired(Refusal):
+    """The indication's time is over; the lender can no longer be chosen on it."""
+
+    code = "indication_expired"
+    status = 409
+    title_zh = "意向报价已过有效期"
+    title_en = "The indication has expired"
+
+
+class TooManyChosen(Refusal):
+    """As many lenders hold the firm's authority for this demand as may at a time."""
+
+    code = "too_many_chosen"
+    status = 409
+    title_zh = "一笔需求同时最多选定 {most} 家机构"
+    title_en = "At most {most} lenders may be chosen for a demand at a time"
 
 
 class OfferExpired(Refusal):
@@ -101,6 +132,24 @@ class MatchingPolicy:
     offer_days: int
     history_days: int
     history_answers: int
+    lenders_chosen: int
+    indication_days: int
+    binding_working_days: int
+    authority_days: int
+
+
+@dataclass(frozen=True)
+class Indicated:
+    """The ranges that a lender names from platform data, both ends included. Not binding."""
+
+    min_amount_fen: int
+    max_amount_fen: int
+    min_rate_bp: int
+    max_rate_bp: int
+    min_term_months: int
+    max_term_months: int
+    repayment_kinds: tuple[RepaymentKind, ...]
+    valid_until: datetime
 
 
 @dataclass(frozen=True)
@@ -114,25 +163,75 @@ class OfferTerms:
     valid_until: datetime
 
 
+def check_indication(
+    terms: Indicated, product: OnShelf, *, demand_amount_fen: int, policy: MatchingPolicy, now: datetime
+) -> None:
+    """Refuse a range that is upside down, leaves the product or the demand, or is open for too long or not at all.
+
+    Raises
+    ------
+    RangeRefused, OfferTermsRefused, RepaymentKindNotOffered
+    """
+    ranges = (
+        ("amount_fen", terms.min_amount_fen, terms.max_amount_fen),
+        ("rate_bp", terms.min_rate_bp, terms.max_rate_bp),
+        ("term_months", terms.min_term_months, terms.max_term_months),
+    )
+    for field, least, most in ranges:
+        if least > most:
+            raise RangeRefused(field=field)
+        for value in (least, most):
+            _requires_within(product, field, value, demand_amount_fen)
+    _requires_open(terms.valid_until, now + timedelta(days=policy.indication_days), now=now)
+    _requires_kinds(product, terms.repayment_kinds)
+
+
 def check_offer(
-    terms: OfferTerms, product: OnShelf, *, demand_amount_fen: int, policy: MatchingPolicy, now: datetime
+    terms: OfferTerms,
+    product: OnShelf,
+    *,
+    demand_amount_fen: int,
+    authority_ends_at: datetime,
+    policy: MatchingPolicy,
+    now: datetime,
 ) -> None:
     """Refuse an offer outside the product's band, above what the firm asked, or open for too long or not at all.
+
+    An offer outside its own indication is not refused but counted (`drift`): the lender has meanwhile asked elsewhere.
+    It may not outlast the authority under which it was made.
 
     Raises
     ------
     OfferTermsRefused, RepaymentKindNotOffered
     """
-    most_fen = min(product.max_amount_fen, demand_amount_fen)
-    for field, value, least, most in (
-        ("amount_fen", terms.amount_fen, product.min_amount_fen, most_fen),
-        ("rate_bp", terms.rate_bp, product.min_rate_bp, product.max_rate_bp),
-        ("term_months", terms.term_months, product.min_term_months, product.max_term_months),
+    for field, value in (
+        ("amount_fen", terms.amount_fen),
+        ("rate_bp", terms.rate_bp),
+        ("term_months", terms.term_months),
     ):
-        if not least <= value <= most:
-            raise OfferTermsRefused(field=field, least=least, most=most)
-    latest = now + timedelta(days=policy.offer_days)
-    if not now < terms.valid_until <= latest:
+        _requires_within(product, field, value, demand_amount_fen)
+    _requires_open(terms.valid_until, min(now + timedelta(days=policy.offer_days), authority_ends_at), now=now)
+    _requires_kinds(product, (terms.repayment_kind,))
+
+
+def _requires_within(product: OnShelf, field: str, value: int, demand_amount_fen: int) -> None:
+    least, most = {
+        "amount_fen": (product.min_amount_fen, min(product.max_amount_fen, demand_amount_fen)),
+        "rate_bp": (product.min_rate_bp, product.max_rate_bp),
+        "term_months": (product.min_term_months, product.max_term_months),
+    }[field]
+    if not least <= value <= most:
+        raise OfferTermsRefused(field=field, least=least, most=most)
+
+
+def _requires_open(valid_until: datetime, latest: datetime, *, now: datetime) -> None:
+    if not now < valid_until <= latest:
         raise OfferTermsRefused(field="valid_until", least=now.isoformat(), most=latest.isoformat())
-    if terms.repayment_kind not in product.repayment_kinds:
-        raise RepaymentKindNotOffered(kind=terms.repayment_kind.value)
+
+
+def _requires_kinds(product: OnShelf, kinds: Sequence[RepaymentKind]) -> None:
+    for kind in kinds:
+        if kind not in product.repayment_kinds:
+            raise RepaymentKindNotOffered(kind=kind.value)
+    if not kinds:
+        raise OfferTermsRefused(field="repayment_kinds", least=1, most=len(product.repayment_kinds))

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 UNKNOWN_GRANT_SHARE_PPM = 500_000
@@ -12,8 +13,8 @@ UNKNOWN_GRANT_SHARE_PPM = 500_000
 class Criterion(StrEnum):
     """What the order looks at, the first difference deciding.
 
-    Ties go by the product's code and, where two lenders use one code, by a lot drawn from demand and lender: stable for
-    the demand, and no lender is always first.
+    Ties go by the product's code and, where two lenders use one code, by a lot drawn from business keys of demand and
+    lender: the same on every run, and no lender is always first.
     """
 
     COST = "expected_cost_fen"
@@ -66,9 +67,14 @@ def first_of_each_lender(ranked: Sequence[Ranked], most: int) -> tuple[Ranked, .
     return tuple(best.values())[:most]
 
 
-def lot_of(demand_id: str, lender_id: str, product_code: str) -> str:
+def lot_of(demand_key: str, lender_key: str, product_code: str) -> str:
     """Return the lot that decides between lenders with equal products for one demand."""
-    return hashlib.sha256(f"{demand_id}|{lender_id}|{product_code}".encode()).hexdigest()
+    return hashlib.sha256(f"{demand_key}|{lender_key}|{product_code}".encode()).hexdigest()
+
+
+def demand_key_of(credit_code: str, submitted_at: datetime) -> str:
+    """Return what stands for a demand in its lots: who asked and when, never a row's id."""
+    return hashlib.sha256(f"{credit_code}|{submitted_at.astimezone(UTC).isoformat()}".encode()).hexdigest()
 
 
 def _key(candidate: Candidate) -> tuple[int, int, int, str, str]:

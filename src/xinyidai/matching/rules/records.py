@@ -57,6 +57,7 @@ def standing_json(standing: Standing) -> dict[str, Fact]:
         "line_firm_cap_fen": standing.line_firm_cap_fen,
         "line_max_rate_bp": standing.line_max_rate_bp,
         "grant_share_ppm": standing.grant_share_ppm,
+        "lender_code": standing.lender_code,
     }
 
 
@@ -178,7 +179,7 @@ def product_of(told: Mapping[str, Json]) -> OnShelf:
 
 
 def _standing(lender_id: str, told: Mapping[str, Fact]) -> Standing:
-    share = told["grant_share_ppm"]
+    share, code = told["grant_share_ppm"], told.get("lender_code")
     return Standing(
         lender_id=lender_id,
         has_consent=told["has_consent"] == 1,
@@ -189,6 +190,7 @@ def _standing(lender_id: str, told: Mapping[str, Fact]) -> Standing:
         line_firm_cap_fen=_number(told, "line_firm_cap_fen"),
         line_max_rate_bp=_number(told, "line_max_rate_bp"),
         grant_share_ppm=None if share is None else _number(told, "grant_share_ppm"),
+        lender_code=None if code is None else _text(told, "lender_code"),
     )
 
 

@@ -26,6 +26,8 @@ class DispatchState(StrEnum):
     QUEUED = "queued"
     SENT = "sent"
     IN_REVIEW = "in_review"
+    INDICATED = "indicated"
+    CHOSEN = "chosen"
     OFFERED = "offered"
     DECLINED = "declined"
     TIMED_OUT = "timed_out"
@@ -38,25 +40,54 @@ DISPATCH_FOLLOWS: Mapping[DispatchState, frozenset[DispatchState]] = {
     DispatchState.SENT: frozenset(
         {
             DispatchState.IN_REVIEW,
-            DispatchState.OFFERED,
+            DispatchState.INDICATED,
             DispatchState.DECLINED,
             DispatchState.TIMED_OUT,
             DispatchState.ENDED,
         }
     ),
     DispatchState.IN_REVIEW: frozenset(
+        {DispatchState.INDICATED, DispatchState.DECLINED, DispatchState.TIMED_OUT, DispatchState.ENDED}
+    ),
+    # The firm's turn: no clock of the lender runs, and the indication itself ends by time.
+    DispatchState.INDICATED: frozenset({DispatchState.CHOSEN, DispatchState.DECLINED, DispatchState.ENDED}),
+    DispatchState.CHOSEN: frozenset(
         {DispatchState.OFFERED, DispatchState.DECLINED, DispatchState.TIMED_OUT, DispatchState.ENDED}
     ),
-    # A lender that takes its offer back looks at the demand again, and the clock still runs.
-    DispatchState.OFFERED: frozenset({DispatchState.IN_REVIEW, DispatchState.ENDED}),
+    # A lender that takes its offer back is still chosen, and the clock still runs. An offer from before there were
+    # two stages goes back to where its lender may indicate.
+    DispatchState.OFFERED: frozenset({DispatchState.CHOSEN, DispatchState.IN_REVIEW, DispatchState.ENDED}),
     DispatchState.DECLINED: frozenset({DispatchState.REDISPATCHED}),
     DispatchState.TIMED_OUT: frozenset({DispatchState.REDISPATCHED}),
     # Ended: the firm took another offer, withdrew, let the demand expire or took its consent back.
     DispatchState.REDISPATCHED: frozenset(),
     DispatchState.ENDED: frozenset(),
 }
-WAITS_FOR_LENDER = (DispatchState.SENT, DispatchState.IN_REVIEW)
-"""The answer clock runs."""
+WAITS_FOR_LENDER = (DispatchState.SENT, DispatchState.IN_REVIEW, DispatchState.CHOSEN)
+"""A clock of the lender runs: for its indication, or, once chosen, for its offer."""
+
+UNDER_AUTHORITY = (DispatchState.CHOSEN, DispatchState.OFFERED)
+"""The lender may make its own credit query; a firm has only so many at a time."""
+
+OPEN_TO_LENDER = (*WAITS_FOR_LENDER, DispatchState.INDICATED, DispatchState.OFFERED)
+"""The demand lies before the lender."""
+
+
+class DispatchEnd(StrEnum):
+    """Why a dispatch ended without the lender's own no or silence: what the lender is told."""
+
+    NOT_CHOSEN = "not_chosen"
+    ANOTHER_ACCEPTED = "another_accepted"
+    DEMAND_ENDED = "demand_ended"
+    CONSENT_ENDED = "consent_ended"
+    FIRM_DECLINED = "firm_declined"
+    OFFER_EXPIRED = "offer_expired"
+
+
+def told_to_lender(state: DispatchState, end: DispatchEnd) -> DispatchEnd:
+    """Return what a lender is told: whoever still waited to be chosen hears just that it was not."""
+    not_chosen = (DispatchEnd.ANOTHER_ACCEPTED, DispatchEnd.DEMAND_ENDED)
+    return DispatchEnd.NOT_CHOSEN if state is DispatchState.INDICATED and end in not_chosen else end
 
 
 class OfferState(StrEnum):

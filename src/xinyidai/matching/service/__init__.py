@@ -1,15 +1,17 @@
-"""Verbs of matching: match and dispatch, answer, offer, accept.
+"""Verbs of matching: match and dispatch, indicate, choose, offer, accept.
 
-Lock order, here and in the rooms above: demand, dispatch, offer, then agreements.
+Lock order, here and in the rooms above: demand, dispatch, offer, written authority, then agreements.
 """
 
 from xinyidai.matching.service import replaying as replaying
 from xinyidai.matching.service.accepting import AcceptedView, accept, lapse_due, mark_disbursed
+from xinyidai.matching.service.choosing import ChoiceView, choose_lenders
 from xinyidai.matching.service.dispatching import (
     MatchView,
     assign,
     decline,
     end_for_demand,
+    end_without_authority,
     end_without_consent,
     match,
     replace_dispatch,
@@ -17,6 +19,7 @@ from xinyidai.matching.service.dispatching import (
     take_up,
     time_out_due,
 )
+from xinyidai.matching.service.indicating import expire_indications, indicate
 from xinyidai.matching.service.offering import (
     approve_offer,
     decline_offer,
@@ -28,16 +31,21 @@ from xinyidai.matching.service.showing import MatchShown, show_applicant, show_m
 
 __all__ = [
     "AcceptedView",
+    "ChoiceView",
     "MatchShown",
     "MatchView",
     "accept",
     "approve_offer",
     "assign",
+    "choose_lenders",
     "decline",
     "decline_offer",
     "end_for_demand",
+    "end_without_authority",
     "end_without_consent",
+    "expire_indications",
     "expire_offers",
+    "indicate",
     "lapse_due",
     "make_offer",
     "mark_disbursed",

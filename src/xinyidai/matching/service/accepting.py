@@ -1,7 +1,7 @@
 """Accepting an offer: exactly one of a demand, with its capacity reserved in the same transaction.
 
-Lock order: demand, offer, then what agreements lock. The lock on the demand is what makes two acceptances take turns;
-a unique index on accepted offers stands behind it.
+Lock order: demand, offer, authority, then what agreements lock. The lock on the demand is what makes two acceptances
+take turns; a unique index on accepted offers stands behind it.
 """
 
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.outbox import announce
 from xinyidai.matching import queries
 from xinyidai.matching.events import AcceptanceLapsed, OfferAccepted
-from xinyidai.matching.models import Offer, OfferStanding
+from xinyidai.matching.models import Dispatch, Offer, OfferStanding
 from xinyidai.matching.rules.offers import AnotherOfferAccepted, DemandNotOpen, OfferExpired
 from xinyidai.matching.rules.states import TAKEN, OfferEnd, OfferState, offer_moved
 from xinyidai.matching.service.desk import requires_firm
-from xinyidai.matching.service.dispatching import end_dispatches
-from xinyidai.matching.service.offering import offer_ids
+from xinyidai.matching.service.ending import end_dispatches
+from xinyidai.matching.service.offering import offer_ids, requires_authority
 from xinyidai.matching.service.sending import covering_consent
 from xinyidai.matching.service.standing import move_offer, standing_locked, write_down_offer
 
@@ -61,7 +61,7 @@ async def accept(session: AsyncSession, viewer: Viewer, offer_id: UUID, *, now: 
         The viewer does not act for the firm the offer was made to.
     AnotherOfferAccepted, IllegalOfferStep
         An offer for this demand was accepted before; this offer is no longer open.
-    DemandNotOpen, OfferExpired, ConsentMissing
+    DemandNotOpen, OfferExpired, AuthorityMissing, ConsentMissing
     CapacityExhausted, NoAgreement, FirmCapReached, RateAboveAgreement
         The lender's line does not take it now.
     """
@@ -73,7 +73,7 @@ async def accept(session: AsyncSession, viewer: Viewer, offer_id: UUID, *, now: 
         standing = await standing_locked(session, offer_id)
         row = await session.get_one(Offer, offer_id)
         await _requires_open(session, demand, standing, now=now)
-        await covering_consent(session, firm_id=row.firm_id, lender_id=row.lender_id, now=now)
+        await _requires_leave(session, row, now=now)
         standing.reservation_id = await _reserve(session, row, now=now)
         standing.accepted_by, standing.accepted_at = viewer.principal_id, now
         standing.disburse_by = business_date(now) + timedelta(days=policy.acceptance_days)
@@ -109,8 +109,15 @@ async def lapse_due(session: AsyncSession, *, now: datetime, limit: int = LAPSE_
     """End, as the platform, acceptances not disbursed by their last day, and free what they reserved."""
     due = (
         select(col(OfferStanding.offer_id), col(OfferStanding.demand_id))
+        .join(Offer, col(Offer.id) == col(OfferStanding.offer_id))
+        .join(Dispatch, col(Dispatch.id) == col(Offer.dispatch_id))
         .where(col(OfferStanding.state) == OfferState.ACCEPTED, col(OfferStanding.disburse_by) < business_date(now))
-        .order_by(col(OfferStanding.disburse_by), col(OfferStanding.offer_id))
+        .order_by(
+            col(OfferStanding.disburse_by),
+            col(OfferStanding.accepted_at),
+            col(Dispatch.lot),
+            col(OfferStanding.offer_id),
+        )
         .limit(limit)
     )
     found = (await session.execute(due)).all()
@@ -141,6 +148,14 @@ async def _requires_open(session: AsyncSession, demand: DemandView, standing: Of
     if standing.state == OfferState.DECLINED and standing.end_code == OfferEnd.DEMAND_ENDED:
         raise DemandNotOpen(state=demand.state.value)
     offer_moved(OfferState(standing.state), OfferState.ACCEPTED)
+
+
+async def _requires_leave(session: AsyncSession, row: Offer, *, now: datetime) -> None:
+    sent = await session.get_one(Dispatch, row.dispatch_id)
+    if row.is_inside is not None:
+        # An offer from before the two stages was issued as binding without an authority, and stays what it was.
+        await requires_authority(session, sent, now=now)
+    await covering_consent(session, firm_id=row.firm_id, lender_id=row.lender_id, now=now)
 
 
 async def _reserve(session: AsyncSession, row: Offer, *, now: datetime) -> UUID | None:

@@ -35,10 +35,11 @@ from xinyidai.matching.rules.eligibility import (
     decide,
 )
 from xinyidai.matching.rules.offers import MatchingPolicy
+from xinyidai.matching.rules.ranking import demand_key_of
 from xinyidai.matching.rules.records import outcome_of, reasons_of, shelf_json, vector_of
 from xinyidai.matching.service.shelf import open_shelf
 from xinyidai.parties import queries as parties
-from xinyidai.parties.rules import PLATFORM_ID
+from xinyidai.parties.rules import PLATFORM_ID, PartyId
 from xinyidai.profiles import model
 from xinyidai.profiles import service as profiles
 from xinyidai.scoring import queries as scores
@@ -102,8 +103,10 @@ async def applicant_facts(
     """Return what is known of the applicant, and the consents under which it was read."""
     party = await parties.party(session, demand.firm_id)
     exposure_fen = await exposure_before(session, demand.firm_id, now)
+    assert demand.submitted_at is not None, "only a submitted demand is matched"
     facts: dict[str, Fact] = {
         "demand_id": str(demand.id),
+        "demand_key": demand_key_of(party.credit_code or str(party.id), demand.submitted_at),
         "amount_fen": demand.amount_fen,
         "term_months": demand.term_months,
         "use": demand.use.value,
@@ -161,12 +164,14 @@ async def standings_of(
     asked = await queries.lenders_asked(session, demand.id)
     shares = await queries.grant_shares(session, listed, policy, now=now)
     lines = await _lines(session, set(listed), demand.amount_fen, now=now)
+    lenders = await parties.parties_by_id(session, listed)
     return {
         str(lender_id): replace(
             lines.get(lender_id, Standing(str(lender_id), has_consent=False)),
             has_consent=lender_id in allowed,
             was_asked=lender_id in asked,
             grant_share_ppm=shares.get(lender_id),
+            lender_code=lenders[PartyId(lender_id)].credit_code,
         )
         for lender_id in listed
     }
@@ -195,7 +200,7 @@ async def _lines(
 
 async def _best_line(session: AsyncSession, lines: list[AgreementView], amount_fen: int) -> Standing:
     standings = []
-    for line in sorted(lines, key=lambda one: (one.valid_from, one.id)):
+    for line in sorted(lines, key=agreements.by_age):
         covered_ppm = WHOLE_PPM - line.shares.lender_ppm
         standing = Standing(
             lender_id=str(line.lender_id),

@@ -30,8 +30,7 @@ from xinyidai.matching.rules.eligibility import Verdict
 from xinyidai.matching.rules.offers import DemandNotOpen
 from xinyidai.matching.rules.ranking import Ranked
 from xinyidai.matching.rules.states import (
-    BEFORE_THE_FIRM,
-    DISPATCH_FOLLOWS,
+    OPEN_TO_LENDER,
     WAITS_FOR_LENDER,
     DeclineReason,
     DispatchPath,
@@ -44,8 +43,8 @@ from xinyidai.matching.rules.states import (
 )
 from xinyidai.matching.service.assembling import Assembled, assemble
 from xinyidai.matching.service.desk import requires_lender_desk
+from xinyidai.matching.service.ending import end_dispatches, end_one, locked
 from xinyidai.matching.service.sending import send_by_hand, send_to_best
-from xinyidai.matching.service.standing import end_offers
 
 SEEKING = (DemandState.MATCHING, DemandState.OFFERED)
 TIMEOUT_BATCH = 200
@@ -101,11 +100,10 @@ async def assign(
     requires_role(viewer, Role.OFFICER, Role.ADMIN)
     async with platform_scope(session):
         demand = await demands.lock(session, demand_id)
-        if demand.state not in SEEKING:
-            raise DemandNotOpen(state=demand.state.value)
+        requires_seeking(demand)
         assembled = await assemble(session, demand, now=now)
         row = await send_by_hand(session, assembled, product_id, assigned_by=viewer.principal_id, now=now)
-        await _write_down(session, viewer, row, "matching.assigned", now=now)
+        await write_down_dispatch(session, viewer, row, "matching.assigned", now=now)
     return dispatch_view(row)
 
 
@@ -123,14 +121,14 @@ async def take_up(session: AsyncSession, viewer: Viewer, dispatch_id: UUID, *, n
         row.taken_up_at = now
         session.add(row)
         await session.flush()
-        await _write_down(session, viewer, row, "matching.taken_up", now=now)
+        await write_down_dispatch(session, viewer, row, "matching.taken_up", now=now)
     return dispatch_view(row)
 
 
 async def decline(
     session: AsyncSession, viewer: Viewer, dispatch_id: UUID, *, reason: DeclineReason, now: datetime
 ) -> DispatchView:
-    """Say no, with a reason of the closed list; the demand closes to the lender and the next one is asked.
+    """Say no at either stage, with a reason of the closed list; the demand closes to the lender, the next is asked.
 
     A suspicion is kept where only the lender sees it; the firm hears that the lender cannot proceed.
 
@@ -157,8 +155,8 @@ async def decline(
                 )
             )
         await demands.close_to(session, row.demand_id, [row.lender_id], now=now)
-        await _write_down(session, viewer, row, "matching.declined", now=now)
-        await announce(session, DispatchDeclined(*_ids(row)), occurred_at=now)
+        await write_down_dispatch(session, viewer, row, "matching.declined", now=now)
+        await announce(session, DispatchDeclined(*dispatch_ids(row)), occurred_at=now)
     return dispatch_view(row)
 
 
@@ -175,8 +173,8 @@ async def time_out_due(session: AsyncSession, *, now: datetime, limit: int = TIM
         session.add(row)
         await session.flush()
         await demands.close_to(session, row.demand_id, [row.lender_id], now=now)
-        await _write_down(session, None, row, "matching.timed_out", now=now)
-        await announce(session, DispatchTimedOut(*_ids(row)), occurred_at=now)
+        await write_down_dispatch(session, None, row, "matching.timed_out", now=now)
+        await announce(session, DispatchTimedOut(*dispatch_ids(row)), occurred_at=now)
         ended += 1
     return ended
 
@@ -212,7 +210,7 @@ async def settle(session: AsyncSession, demand_id: UUID, *, now: datetime) -> No
         demand = await demands.lock(session, demand_id)
         if demand.state not in SEEKING:
             return
-        if demand.state is DemandState.OFFERED and not await _offers_open(session, demand_id, (OfferState.ISSUED,)):
+        if demand.state is DemandState.OFFERED and not await _is_offer_open(session, demand_id):
             demand = await demands.mark(session, demand_id, DemandState.MATCHING, now=now)
         if not await _anybody_left(session, demand_id):
             await _ask_next(session, demand, path=DispatchPath.AFTER_DECLINE, now=now)
@@ -240,32 +238,30 @@ async def end_without_consent(session: AsyncSession, firm_id: UUID, *, now: date
                 now=now,
             )
             for lender_id in sorted(set(lender_ids) - allowed):
-                ended += await _end_one(session, demand_id, lender_id, OfferEnd.CONSENT_ENDED, now=now)
+                ended += await end_one(session, demand_id, lender_id, OfferEnd.CONSENT_ENDED, now=now)
             await settle(session, demand_id, now=now)
     return ended
 
 
-async def end_dispatches(
-    session: AsyncSession, demand_id: UUID, *, except_lender: UUID | None, end_code: OfferEnd, now: datetime
-) -> int:
-    """End a demand's open dispatches and offers, but for one lender's; the demand is locked, in platform scope."""
-    statement = select(Dispatch).where(
-        col(Dispatch.demand_id) == demand_id,
-        col(Dispatch.state).in_([*WAITS_FOR_LENDER, DispatchState.OFFERED]),
-    )
-    ended = 0
-    for row in (await session.execute(statement)).scalars().all():
-        if row.lender_id != except_lender:
-            ended += await _end_one(session, demand_id, row.lender_id, end_code, now=now)
+async def end_without_authority(session: AsyncSession, authority_id: UUID, *, now: datetime) -> int:
+    """End the binding stage of the lender whose written authority the firm took back; return how many ended.
+
+    An offer that was accepted before stands: nothing is left to stop.
+    """
+    async with platform_scope(session):
+        sent = select(Dispatch).where(col(Dispatch.authority_id) == authority_id)
+        row = (await session.execute(sent)).scalar_one_or_none()
+        if row is None or (await demands.lock(session, row.demand_id)).state not in SEEKING:
+            return 0
+        ended = await end_one(session, row.demand_id, row.lender_id, OfferEnd.CONSENT_ENDED, now=now)
+        await settle(session, row.demand_id, now=now)
     return ended
 
 
-async def locked(session: AsyncSession, dispatch_id: UUID) -> Dispatch:
-    """Lock a dispatch and return its row as it is now."""
-    row = await session.get(Dispatch, dispatch_id, with_for_update=True, populate_existing=True)
-    if row is None:
-        raise NotFound
-    return row
+def requires_seeking(demand: DemandView) -> None:
+    """Refuse with `DemandNotOpen` a demand that is not before the lenders."""
+    if demand.state not in SEEKING:
+        raise DemandNotOpen(state=demand.state.value)
 
 
 async def own_locked(session: AsyncSession, viewer: Viewer, dispatch_id: UUID) -> Dispatch:
@@ -300,36 +296,12 @@ async def _reject(session: AsyncSession, assembled: Assembled, *, now: datetime)
     await announce(session, happened, occurred_at=now)
 
 
-async def _end_one(
-    session: AsyncSession, demand_id: UUID, lender_id: UUID, end_code: OfferEnd, *, now: datetime
-) -> int:
-    statement = (
-        select(Dispatch)
-        .where(col(Dispatch.demand_id) == demand_id, col(Dispatch.lender_id) == lender_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    row = (await session.execute(statement)).scalar_one()
-    if DispatchState.ENDED not in _steps(row):
-        return 0
-    row.state = DispatchState.ENDED.value
-    row.ended_at = now
-    session.add(row)
-    await end_offers(session, demand_id, lender_id, end_code, now=now)
-    await demands.close_to(session, demand_id, [lender_id], now=now)
-    return 1
-
-
-def _steps(row: Dispatch) -> frozenset[DispatchState]:
-    return DISPATCH_FOLLOWS[DispatchState(row.state)]
-
-
 async def _open_lenders(session: AsyncSession, firm_id: UUID) -> dict[UUID, list[UUID]]:
     statement = (
         select(col(Dispatch.demand_id), col(Dispatch.lender_id))
         .where(
             col(Dispatch.firm_id) == firm_id,
-            col(Dispatch.state).in_([*WAITS_FOR_LENDER, DispatchState.OFFERED]),
+            col(Dispatch.state).in_(list(OPEN_TO_LENDER)),
         )
         .order_by(col(Dispatch.demand_id), col(Dispatch.lender_id))
     )
@@ -341,16 +313,14 @@ async def _open_lenders(session: AsyncSession, firm_id: UUID) -> dict[UUID, list
 
 async def _anybody_left(session: AsyncSession, demand_id: UUID) -> bool:
     waiting = select(func.count()).where(
-        col(Dispatch.demand_id) == demand_id, col(Dispatch.state).in_(list(WAITS_FOR_LENDER))
+        col(Dispatch.demand_id) == demand_id, col(Dispatch.state).in_(list(OPEN_TO_LENDER))
     )
-    if (await session.execute(waiting)).scalar_one():
-        return True
-    return await _offers_open(session, demand_id, BEFORE_THE_FIRM)
+    return bool((await session.execute(waiting)).scalar_one())
 
 
-async def _offers_open(session: AsyncSession, demand_id: UUID, states: Sequence[OfferState]) -> bool:
+async def _is_offer_open(session: AsyncSession, demand_id: UUID) -> bool:
     statement = select(func.count()).where(
-        col(OfferStanding.demand_id) == demand_id, col(OfferStanding.state).in_(list(states))
+        col(OfferStanding.demand_id) == demand_id, col(OfferStanding.state) == OfferState.ISSUED
     )
     return bool((await session.execute(statement)).scalar_one())
 
@@ -365,13 +335,15 @@ def _view(assembled: Assembled, sent: Sequence[Dispatch]) -> MatchView:
     )
 
 
-def _ids(row: Dispatch) -> tuple[str, str, str, str]:
+def dispatch_ids(row: Dispatch) -> tuple[str, str, str, str]:
+    """Return the ids that every event of a dispatch carries."""
     return str(row.demand_id), str(row.firm_id), str(row.id), str(row.lender_id)
 
 
-async def _write_down(
+async def write_down_dispatch(
     session: AsyncSession, viewer: Viewer | None, row: Dispatch, action: str, *, now: datetime
 ) -> None:
+    """Leave the audit row of an act on a dispatch, under every consent that it stands on."""
     await audit.write_down(
         session,
         viewer,
@@ -381,5 +353,5 @@ async def _write_down(
         object_id=str(row.id),
         now=now,
         purpose=Purpose.PRE_LOAN.value,
-        consent_ids=[row.consent_id],
+        consent_ids=[row.consent_id, *([row.authority_id] if row.authority_id else [])],
     )

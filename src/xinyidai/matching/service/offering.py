@@ -1,6 +1,7 @@
-"""Offers: made by one person of the lender, approved by another, withdrawn, declined, expired. Terms never change.
+"""Binding offers: made by one person of a chosen lender, approved by another, withdrawn, declined, expired.
 
-Lock order: demand, dispatch, offer.
+Only a lender that the firm chose makes one, while its written authority is in force; terms never change.
+Lock order: demand, dispatch, offer, authority.
 """
 
 from datetime import datetime
@@ -12,6 +13,8 @@ from sqlmodel import col
 
 from xinyidai.access.rules import Viewer, requires_two_people
 from xinyidai.access.service import platform_scope
+from xinyidai.consents import service as consents
+from xinyidai.consents.rules import AuthorityMissing
 from xinyidai.demands import service as demands
 from xinyidai.demands.queries import DemandView
 from xinyidai.demands.rules import DemandState, RepaymentKind
@@ -20,31 +23,26 @@ from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.outbox import announce
 from xinyidai.matching import queries
 from xinyidai.matching.events import OfferEnded, OfferIssued
-from xinyidai.matching.models import Dispatch, Offer, OfferStanding
-from xinyidai.matching.queries import OfferView, offer_view
+from xinyidai.matching.models import Dispatch, Indication, Offer, OfferStanding
+from xinyidai.matching.queries import OfferView, offer_view, terms_indicated
 from xinyidai.matching.rules.costs import total_interest_fen
-from xinyidai.matching.rules.offers import (
-    DemandNotOpen,
-    NotEligible,
-    OfferExpired,
-    OfferPending,
-    OfferTerms,
-    OfferTermsRefused,
-    check_offer,
-)
+from xinyidai.matching.rules.drift import drift_of
+from xinyidai.matching.rules.eligibility import OnShelf
+from xinyidai.matching.rules.offers import OfferExpired, OfferPending, OfferTerms, check_offer
 from xinyidai.matching.rules.states import (
     BEFORE_THE_FIRM,
+    DispatchEnd,
     DispatchState,
     OfferEnd,
     OfferState,
     dispatch_moved,
     offer_moved,
 )
-from xinyidai.matching.service.assembling import standings_of
 from xinyidai.matching.service.desk import requires_firm, requires_lender_checker, requires_lender_desk
-from xinyidai.matching.service.dispatching import SEEKING, locked, own_locked, settle
-from xinyidai.matching.service.sending import covering_consent
-from xinyidai.matching.service.shelf import product_dispatched
+from xinyidai.matching.service.dispatching import own_locked, requires_seeking, settle
+from xinyidai.matching.service.ending import end_dispatch, locked
+from xinyidai.matching.service.sending import covering_consent, requires_rate_of_line
+from xinyidai.matching.service.shelf import requires_dispatched
 from xinyidai.matching.service.standing import move_offer, standing_locked, write_down_offer
 
 EXPIRE_BATCH = 200
@@ -62,27 +60,30 @@ async def make_offer(
     valid_until: datetime,
     now: datetime,
 ) -> OfferView:
-    """Propose an offer on a dispatched demand; a second person of the lender issues it by `approve_offer`.
+    """Propose a binding offer as a chosen lender; a second person of the lender issues it by `approve_offer`.
+
+    How far it lies from the lender's own indication is written down with it.
 
     Raises
     ------
     NotAllowed, NotFound
         No officer of a lender; no dispatch to this lender.
     IllegalDispatchStep, DemandNotOpen, OfferPending
-        Timed out, declined or ended; the demand is over; one offer of this lender is pending already.
-    OfferTermsRefused, RepaymentKindNotOffered
-        Outside the product's bands, or above what the firm asked.
-    ConsentMissing
-        The firm took its consent back.
+        Not chosen, timed out, declined or ended; the demand is over; one offer of this lender is pending already.
+    OfferTermsRefused, RepaymentKindNotOffered, NotEligible
+        Outside the product's bands, above what the firm asked, longer open than the authority; the product was closed.
+    AuthorityMissing, ConsentMissing
+        The firm took its authority or its consent back.
     """
     requires_lender_desk(viewer)
     terms = OfferTerms(amount_fen, rate_bp, term_months, repayment_kind, valid_until)
     async with platform_scope(session):
         dispatch = await own_locked(session, viewer, dispatch_id)
-        demand = await _seeking(session, dispatch.demand_id)
-        await _check_terms(session, terms, dispatch, demand, now=now)
+        demand = await demands.lock(session, dispatch.demand_id)
+        requires_seeking(demand)
+        product = await _check_terms(session, terms, dispatch, demand, now=now)
         await covering_consent(session, firm_id=dispatch.firm_id, lender_id=dispatch.lender_id, now=now)
-        row, standing = await _write(session, viewer, dispatch, terms, now=now)
+        row, standing = await _write(session, viewer, dispatch, product, terms, now=now)
         await write_down_offer(session, viewer, row, "matching.offer_made", now=now)
     return offer_view(row, standing)
 
@@ -93,7 +94,7 @@ async def approve_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID, *
     Raises
     ------
     NotAllowed, NotFound, SamePersonTwice
-    IllegalOfferStep, DemandNotOpen, OfferExpired, ConsentMissing
+    IllegalOfferStep, DemandNotOpen, OfferExpired, AuthorityMissing, ConsentMissing
     """
     requires_lender_checker(viewer)
     async with platform_scope(session):
@@ -103,9 +104,10 @@ async def approve_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID, *
         standing = await standing_locked(session, offer_id)
         offer_moved(OfferState(standing.state), OfferState.ISSUED)
         requires_two_people(row.made_by, viewer.principal_id)
-        _requires_seeking(demand)
+        requires_seeking(demand)
         if row.valid_until <= now:
             raise OfferExpired
+        await requires_authority(session, dispatch, now=now)
         await covering_consent(session, firm_id=row.firm_id, lender_id=row.lender_id, now=now)
         standing.approved_by, standing.approved_at = viewer.principal_id, now
         await move_offer(session, standing, OfferState.ISSUED, now=now)
@@ -120,7 +122,7 @@ async def approve_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID, *
 
 
 async def withdraw_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID, *, now: datetime) -> OfferView:
-    """Take back a proposal, or an issued offer before it is accepted; the demand is before the lender again.
+    """Take back a proposal, or an issued offer before it is accepted; the lender is still chosen, its clock runs.
 
     Raises
     ------
@@ -134,7 +136,8 @@ async def withdraw_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID, 
         standing = await standing_locked(session, offer_id)
         await move_offer(session, standing, OfferState.WITHDRAWN, end_code=OfferEnd.LENDER_WITHDREW, now=now)
         if dispatch.state == DispatchState.OFFERED:
-            dispatch.state = dispatch_moved(DispatchState.OFFERED, DispatchState.IN_REVIEW).value
+            back = DispatchState.IN_REVIEW if dispatch.authority_id is None else DispatchState.CHOSEN
+            dispatch.state = dispatch_moved(DispatchState.OFFERED, back).value
             session.add(dispatch)
         await _ended(session, viewer, row, standing, "matching.offer_withdrawn", now=now)
     return offer_view(row, standing)
@@ -155,7 +158,7 @@ async def decline_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID, *
         dispatch = await locked(session, row.dispatch_id)
         standing = await standing_locked(session, offer_id)
         await move_offer(session, standing, OfferState.DECLINED, end_code=OfferEnd.FIRM_DECLINED, now=now)
-        await _end_dispatch(session, dispatch, now=now)
+        await end_dispatch(session, dispatch, DispatchEnd.FIRM_DECLINED, now=now)
         await _ended(session, viewer, row, standing, "matching.offer_declined", now=now)
     return offer_view(row, standing)
 
@@ -164,8 +167,10 @@ async def expire_offers(session: AsyncSession, *, now: datetime, limit: int = EX
     """End, as the platform, offers whose time is over; return how many ended."""
     due = (
         select(col(OfferStanding.offer_id), col(OfferStanding.demand_id))
+        .join(Offer, col(Offer.id) == col(OfferStanding.offer_id))
+        .join(Dispatch, col(Dispatch.id) == col(Offer.dispatch_id))
         .where(col(OfferStanding.state).in_(list(BEFORE_THE_FIRM)), col(OfferStanding.valid_until) <= now)
-        .order_by(col(OfferStanding.valid_until), col(OfferStanding.offer_id))
+        .order_by(col(OfferStanding.valid_until), col(Offer.made_at), col(Dispatch.lot), col(OfferStanding.offer_id))
         .limit(limit)
     )
     ended = 0
@@ -178,7 +183,8 @@ async def expire_offers(session: AsyncSession, *, now: datetime, limit: int = EX
         was_issued = standing.state == OfferState.ISSUED
         await move_offer(session, standing, OfferState.EXPIRED, now=now)
         if was_issued:
-            await _end_dispatch(session, await locked(session, row.dispatch_id), now=now)
+            sent = await locked(session, row.dispatch_id)
+            await end_dispatch(session, sent, DispatchEnd.OFFER_EXPIRED, now=now)
         await _ended(session, None, row, standing, "matching.offer_expired", now=now)
         ended += 1
     return ended
@@ -189,9 +195,23 @@ def offer_ids(row: Offer) -> tuple[str, str, str, str]:
     return str(row.demand_id), str(row.firm_id), str(row.id), str(row.lender_id)
 
 
+async def requires_authority(session: AsyncSession, dispatch: Dispatch, *, now: datetime) -> datetime:
+    """Return when the authority of a chosen lender ends; it is held in force until the transaction does.
+
+    Raises
+    ------
+    AuthorityMissing
+        The lender was not chosen; the firm took the authority back; its term is over.
+    """
+    if dispatch.authority_id is None:
+        raise AuthorityMissing
+    held = await consents.require_authority(session, dispatch.authority_id, lender_id=dispatch.lender_id, now=now)
+    return held.expires_at
+
+
 async def _check_terms(
     session: AsyncSession, terms: OfferTerms, dispatch: Dispatch, demand: DemandView, *, now: datetime
-) -> None:
+) -> OnShelf:
     dispatch_moved(DispatchState(dispatch.state), DispatchState.OFFERED)
     pending = select(OfferStanding).where(
         col(OfferStanding.demand_id) == dispatch.demand_id,
@@ -200,24 +220,19 @@ async def _check_terms(
     )
     if (await session.execute(pending)).scalars().first() is not None:
         raise OfferPending
-    product = await product_dispatched(session, dispatch.product_id)
-    if product is None:
-        raise NotEligible(product=str(dispatch.product_id), failed=["product_not_open"])
+    ends_at = await requires_authority(session, dispatch, now=now)
+    product = await requires_dispatched(session, dispatch.product_id)
     policy = await queries.limits_on(session, business_date(now))
-    check_offer(terms, product, demand_amount_fen=demand.amount_fen, policy=policy, now=now)
-    if product.requires_cover:
-        # Better now than at the acceptance, where the firm would be the one to meet the refusal.
-        standings = await standings_of(session, demand, {dispatch.lender_id}, policy, now=now)
-        most_bp = standings[product.lender_id].line_max_rate_bp
-        if terms.rate_bp > most_bp:
-            raise OfferTermsRefused(field="rate_bp", least=product.min_rate_bp, most=most_bp)
+    check_offer(terms, product, demand_amount_fen=demand.amount_fen, authority_ends_at=ends_at, policy=policy, now=now)
+    await requires_rate_of_line(session, product, demand, terms.rate_bp, policy, now=now)
+    return product
 
 
 async def _write(
-    session: AsyncSession, viewer: Viewer, dispatch: Dispatch, terms: OfferTerms, *, now: datetime
+    session: AsyncSession, viewer: Viewer, dispatch: Dispatch, product: OnShelf, terms: OfferTerms, *, now: datetime
 ) -> tuple[Offer, OfferStanding]:
-    product = await product_dispatched(session, dispatch.product_id)
-    assert product is not None, "looked up a moment ago in this transaction"
+    indicated = select(Indication).where(col(Indication.dispatch_id) == dispatch.id)
+    drift = drift_of(terms_indicated((await session.execute(indicated)).scalar_one()), terms)
     row = Offer(
         dispatch_id=dispatch.id,
         demand_id=dispatch.demand_id,
@@ -233,6 +248,10 @@ async def _write(
         valid_until=terms.valid_until,
         made_by=viewer.principal_id,
         made_at=now,
+        amount_below_fen=drift.amount_below_fen,
+        amount_below_ppm=drift.amount_below_ppm,
+        rate_above_bp=drift.rate_above_bp,
+        is_inside=drift.is_inside,
     )
     session.add(row)
     await session.flush()
@@ -254,25 +273,6 @@ async def _own_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID) -> O
     if row is None or row.lender_id != viewer.organisation_id:
         raise NotFound
     return row
-
-
-async def _seeking(session: AsyncSession, demand_id: UUID) -> DemandView:
-    demand = await demands.lock(session, demand_id)
-    _requires_seeking(demand)
-    return demand
-
-
-def _requires_seeking(demand: DemandView) -> None:
-    if demand.state not in SEEKING:
-        raise DemandNotOpen(state=demand.state.value)
-
-
-async def _end_dispatch(session: AsyncSession, dispatch: Dispatch, *, now: datetime) -> None:
-    dispatch.state = dispatch_moved(DispatchState(dispatch.state), DispatchState.ENDED).value
-    dispatch.ended_at = now
-    session.add(dispatch)
-    await session.flush()
-    await demands.close_to(session, dispatch.demand_id, [dispatch.lender_id], now=now)
 
 
 async def _ended(

@@ -16,7 +16,7 @@ from xinyidai.decisions.service import register_replayer
 from xinyidai.demands import queries as demands
 from xinyidai.foundation.canonical import digest
 from xinyidai.matching.models import Shelf
-from xinyidai.matching.rules.eligibility import RULES_VERSION, Fact, OnShelf, decide
+from xinyidai.matching.rules.eligibility import REPLAYABLE, Fact, OnShelf, decide
 from xinyidai.matching.rules.records import APPLICANT, facts_of, outcome_of, product_of, standings_of
 from xinyidai.matching.service.assembling import KIND, exposure_before
 
@@ -43,7 +43,7 @@ class MatchReplayer:
 
 def _again(one: Decided, shelves: Mapping[str, Sequence[OnShelf]]) -> Outcome:
     shelf = shelves.get(one.versions["shelf"])
-    if shelf is None or one.versions["rules"] != RULES_VERSION:
+    if shelf is None or one.versions["rules"] not in REPLAYABLE:
         return _NOT_MADE
     return outcome_of(decide(shelf, facts_of(one.vector), standings_of(one.vector)))
 

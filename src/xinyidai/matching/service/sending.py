@@ -11,6 +11,7 @@ from xinyidai.consents import queries as consent_reads
 from xinyidai.consents import service as consents
 from xinyidai.consents.rules import ConsentMissing, Grant, Purpose
 from xinyidai.demands import service as demands
+from xinyidai.demands.queries import DemandView
 from xinyidai.demands.rules import ITEMS_OPENED_TO_LENDERS
 from xinyidai.foundation.calendar import add_working_days
 from xinyidai.foundation.clock import business_date
@@ -18,8 +19,14 @@ from xinyidai.foundation.outbox import announce
 from xinyidai.matching import queries
 from xinyidai.matching.events import DemandDispatched
 from xinyidai.matching.models import Dispatch
-from xinyidai.matching.rules.eligibility import Standing, Verdict, judge
-from xinyidai.matching.rules.offers import LenderAskedBefore, NotEligible, TooManyLenders
+from xinyidai.matching.rules.eligibility import OnShelf, Standing, Verdict, judge, lot_for
+from xinyidai.matching.rules.offers import (
+    LenderAskedBefore,
+    MatchingPolicy,
+    NotEligible,
+    OfferTermsRefused,
+    TooManyLenders,
+)
 from xinyidai.matching.rules.ranking import first_of_each_lender
 from xinyidai.matching.rules.records import eligibility_digest
 from xinyidai.matching.rules.states import DispatchPath, DispatchState, dispatch_moved
@@ -105,6 +112,7 @@ async def _dispatch_to(
         assigned_by=assigned_by,
         due_on=due.day,
         is_due_provisional=due.is_provisional,
+        lot=lot_for(verdict.product, assembled.facts, standing),
     )
     await demands.open_to(session, demand.id, lender_id, until=covering.until, now=now)
     row.state = dispatch_moved(DispatchState(row.state), DispatchState.SENT).value
@@ -151,6 +159,25 @@ async def covering_consent(session: AsyncSession, *, firm_id: UUID, lender_id: U
         raise ConsentMissing(purpose=Purpose.PRE_LOAN.value, missing=1, items=list(ITEMS_OPENED_TO_LENDERS))
     ends_first = min((_lasts_longest(used, code) for code in ITEMS_OPENED_TO_LENDERS), key=lambda one: one.expires_at)
     return Covering(ends_first.consent_id, permission.consent_ids, ends_first.expires_at)
+
+
+async def requires_rate_of_line(
+    session: AsyncSession, product: OnShelf, demand: DemandView, rate_bp: int, policy: MatchingPolicy, *, now: datetime
+) -> None:
+    """Refuse a rate that the lender's sharing agreement does not allow, where the product asks for cover.
+
+    Better now than at the acceptance, where the firm would be the one to meet the refusal.
+
+    Raises
+    ------
+    OfferTermsRefused
+    """
+    if not product.requires_cover:
+        return
+    standings = await standings_of(session, demand, {UUID(product.lender_id)}, policy, now=now)
+    most_bp = standings[product.lender_id].line_max_rate_bp
+    if rate_bp > most_bp:
+        raise OfferTermsRefused(field="rate_bp", least=product.min_rate_bp, most=most_bp)
 
 
 def _lasts_longest(grants: list[Grant], item_code: str) -> Grant:

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.foundation.errors import NotFound
 from xinyidai.matching.rules.eligibility import OnShelf
+from xinyidai.matching.rules.offers import NotEligible
 from xinyidai.matching.rules.records import by_code
 from xinyidai.products import queries as products
 from xinyidai.products.queries import ProductView
@@ -27,13 +28,18 @@ async def product_now(session: AsyncSession, product_id: UUID, day: date) -> OnS
     return on_shelf(view) if view.is_open(day) else None
 
 
-async def product_dispatched(session: AsyncSession, product_id: UUID) -> OnShelf | None:
-    """Return the terms that a demand was dispatched under, None where the lender closed the product since.
+async def requires_dispatched(session: AsyncSession, product_id: UUID) -> OnShelf:
+    """Return the terms that a demand was dispatched under; a version that a newer one superseded still binds.
 
-    A version that a newer one superseded still binds for what was sent under it.
+    Raises
+    ------
+    NotEligible
+        The lender closed the product since.
     """
     view = await products.product(session, product_id)
-    return None if view.state is ProductState.CLOSED else on_shelf(view)
+    if view.state is ProductState.CLOSED:
+        raise NotEligible(product=view.code, failed=["product_not_open"])
+    return on_shelf(view)
 
 
 def on_shelf(view: ProductView) -> OnShelf:

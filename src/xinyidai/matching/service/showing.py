@@ -14,7 +14,7 @@ from xinyidai.demands import queries as demands
 from xinyidai.foundation.canonical import Json
 from xinyidai.foundation.errors import NotFound
 from xinyidai.matching import queries
-from xinyidai.matching.rules.states import WAITS_FOR_LENDER, DispatchState
+from xinyidai.matching.rules.states import OPEN_TO_LENDER
 from xinyidai.matching.service.desk import requires_firm, requires_lender_desk
 from xinyidai.profiles import service as profiles
 from xinyidai.profiles.rules.readings import ProfileView
@@ -57,7 +57,7 @@ async def show_applicant(session: AsyncSession, viewer: Viewer, dispatch_id: UUI
     """
     requires_lender_desk(viewer)
     dispatch = await queries.dispatch(session, viewer, dispatch_id)
-    if dispatch.state not in (*WAITS_FOR_LENDER, DispatchState.OFFERED):
+    if dispatch.state not in OPEN_TO_LENDER:
         raise NotFound
     await demands.demand(session, viewer, dispatch.demand_id, now=now)
     return await profiles.profile_of(session, viewer, dispatch.firm_id, now=now)
