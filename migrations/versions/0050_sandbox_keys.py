@@ -6,7 +6,7 @@ from alembic import op
 from migrations import steps
 
 revision = "0050"
-down_revision = "0019"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 
