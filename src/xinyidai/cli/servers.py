@@ -82,14 +82,14 @@ def _wait_or_kill(child: subprocess.Popen[bytes]) -> None:
 
 @click.command()
 @click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
-def work(concurrency: int) -> None:
+@click.option("--solo", is_flag=True, help="In this very process: no time limits, and no pool to go through.")
+def work(concurrency: int, solo: bool) -> None:
     """Work on deliveries, sweeps and timetable jobs from the broker."""
     with surroundings(with_broker=True) as around:
         load_rooms()
         connect_broker(_broker_url(around))
-        _run_celery(
-            ["worker", f"--concurrency={concurrency}", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
-        )
+        pool = ["--pool=solo"] if solo else [f"--concurrency={concurrency}"]
+        _run_celery(["worker", *pool, "--loglevel=WARNING", "--without-gossip", "--without-mingle"])
 
 
 @click.command()
