@@ -45,6 +45,7 @@ def main(argv: Sequence[str]) -> int:
     serve.add_argument("--own-process", default=OWN_PROCESS, help="credit code of the bank with a process of its own")
     bank = verbs.add_parser("bank", help="run one bank of a live city in this process")
     bank.add_argument("code", help="the bank's credit code")
+    bank.add_argument("--parent", type=int, default=os.getppid(), help="end with this process")
     _add_ground(bank)
     asked = parser.parse_args(argv)
     if not 1 <= getattr(asked, "firms", 1) <= MOST_FIRMS:
@@ -62,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
         case _:
             if asked.code not in {one.credit_code for one in banks()}:
                 parser.error("there is no such bank")
-            asyncio.run(_run_bank(_ground(asked), asked.code))
+            asyncio.run(_run_bank(_ground(asked), asked.code, asked.parent))
     return 0
 
 
@@ -88,15 +89,16 @@ def _serve(asked: argparse.Namespace) -> int:
 
 def _start_bank(asked: argparse.Namespace, code: str) -> subprocess.Popen[bytes]:
     ground = ["--home", str(asked.home), "--seed", str(asked.seed), "--firms", str(asked.firms), "--mode", asked.mode]
-    command = [sys.executable, "-m", "city", "bank", code, *ground, "--starts-on", asked.starts_on.isoformat()]
+    ground += ["--starts-on", asked.starts_on.isoformat(), "--parent", str(os.getpid())]
+    command = [sys.executable, "-m", "city", "bank", code, *ground]
     without_token = {name: value for name, value in os.environ.items() if name != "CITY_CONTROL_TOKEN"}
     return subprocess.Popen(command, env=without_token)
 
 
-async def _run_bank(ground: Ground, code: str) -> None:
+async def _run_bank(ground: Ground, code: str, parent: int) -> None:
     city = City.found(ground, only_bank=code)
     try:
-        await live_alone(city)
+        await live_alone(city, parent=parent)
     finally:
         await city.close()
 

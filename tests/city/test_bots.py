@@ -36,6 +36,20 @@ LOOKS = st.builds(
     consent_code=st.just("c"),
     pull=st.sampled_from([{}, {"state": "running"}, {"state": "ready"}, {"state": "failed"}]),
     demand_state=STATES,
+    indications=st.lists(
+        st.fixed_dictionaries(
+            {
+                "id": st.sampled_from(["i1", "i2", "i3"]),
+                "state": st.sampled_from(["indicated", "chosen", "declined"]),
+                "lender_id": st.sampled_from([f"id-{code}" for code in CODES]),
+                "max_rate_bp": st.integers(300, 900),
+                "max_amount_fen": st.integers(1, 10**9),
+                "valid_until": st.just("2026-03-20T00:00:00+00:00"),
+            }
+        ),
+        max_size=3,
+        unique_by=lambda one: one["id"],
+    ).map(tuple),
     offers=st.lists(
         st.fixed_dictionaries(
             {
@@ -72,7 +86,7 @@ def test_a_firm_goes_on_or_waits_and_never_repeats_a_refused_act(
 
 def test_a_firm_takes_the_cheapest_offer_and_the_same_one_in_whatever_order_they_come() -> None:
     case = replace(firm.open_case(wish_on(1, FIRMS[0], MONDAY), MONDAY), stage=Stage.ASKING, demand_id="d")
-    case = replace(case, first_offer_on="2025-02-20", banks=tuple(CODES[:4]))
+    case = replace(case, first_offer_on="2025-02-20", chosen=tuple(CODES[:4]))
     offers = tuple(
         {
             "id": f"o{place}",
@@ -95,7 +109,7 @@ def test_a_firm_takes_the_cheapest_offer_and_the_same_one_in_whatever_order_they
 
 
 def test_a_firm_waits_for_other_banks_before_it_accepts() -> None:
-    case = replace(firm.open_case(wish_on(1, FIRMS[0], MONDAY), MONDAY), stage=Stage.ASKING, banks=tuple(CODES[:4]))
+    case = replace(firm.open_case(wish_on(1, FIRMS[0], MONDAY), MONDAY), stage=Stage.ASKING, chosen=tuple(CODES[:2]))
     offer = {"id": "o", "state": "issued", "lender_id": f"id-{CODES[0]}", "rate_bp": 450, "amount_fen": 10**7}
     seen = Seen(demand_state="offered", offers=(offer | {"valid_until": "2025-04-01T00:00:00+00:00"},))
 
@@ -103,6 +117,25 @@ def test_a_firm_waits_for_other_banks_before_it_accepts() -> None:
     acts = [firm.next_act(case, seen, WHO, NOW + timedelta(days=days)) for days in range(5)]
 
     assert [act is not None for act in acts] == [False, False, False, True, True]
+
+
+def test_a_firm_chooses_two_banks_at_a_time_by_what_they_indicated() -> None:
+    case = replace(firm.open_case(wish_on(1, FIRMS[0], MONDAY), MONDAY), stage=Stage.ASKING, banks=tuple(CODES[:4]))
+    rows = [
+        {"id": f"i{place}", "state": "indicated", "lender_id": f"id-{CODES[place]}", "max_rate_bp": 500 - 10 * place}
+        for place in range(4)
+    ]
+    ranges = tuple(row | {"max_amount_fen": 10**7, "valid_until": "2025-04-01T00:00:00+00:00"} for row in rows)
+    held = (ranges[0] | {"state": "chosen"}, *ranges[1:])
+
+    free, partly = (
+        firm.next_act(case, Seen(demand_state="matching", indications=one), WHO, NOW) for one in (ranges, held)
+    )
+
+    assert free is not None
+    assert partly is not None
+    assert free.rings == (CODES[3], CODES[2])
+    assert partly.rings == (CODES[3],)
 
 
 SEEN_DEMAND = st.builds(
@@ -134,12 +167,19 @@ def test_a_bank_answers_within_its_product_or_says_why_not(
     dealing = bank.take_up(desk, row, code, NOW)
     at = datetime.fromisoformat(dealing.answer_at)
 
-    act = bank.next_act(desk, dealing, seen, applicant, at)
-    known = bank.after(dealing, act, answer) if act is not None else dealing
+    first = bank.next_act(desk, dealing, seen, applicant, at)
+    indicated = bank.after(dealing, first, Answer(201, {"id": "i"})) if first is not None else dealing
+    chosen = replace(indicated, step=bank.Step.CHOSEN)
+    act = bank.next_act(desk, chosen, seen, applicant, at)
+    known = bank.after(chosen, act, answer) if act is not None else dealing
 
     way = desk.bank.personality
+    assert first is not None
     assert act is not None
-    assert act.name in {"offer", "decline"}
+    assert (first.name in {"indicate", "decline"}, act.name in {"offer", "decline"}) == (True, True)
+    named = first.body if isinstance(first.body, dict) and first.name == "indicate" else {}
+    assert way.min_rate_bp <= named.get("min_rate_bp", way.min_rate_bp) <= named.get("max_rate_bp", way.max_rate_bp)
+    assert named.get("min_amount_fen", 0) <= named.get("max_amount_fen", 0) <= seen.demand["amount_fen"]
     offered = act.body if isinstance(act.body, dict) and act.name == "offer" else {}
     assert offered.get("rate_bp", way.min_rate_bp) in range(way.min_rate_bp, way.max_rate_bp + 1)
     assert offered.get("amount_fen", way.min_amount_fen) in range(way.min_amount_fen, way.max_amount_fen + 1)

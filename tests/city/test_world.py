@@ -36,7 +36,8 @@ def best_answer(seed: int, firm: Firm, day: date) -> tuple[Terms | None, bool]:
     wish = wish_on(seed, firm, day)
     sales_fen = int(100 * yearly_sales_yuan(seed, firm, day))
     applicant = Applicant(firm, firm.credit_code, wish.amount_fen, wish.term_months, sales_fen)
-    judged = [judge(seed, BANKS[code], applicant, day, is_first_look=False) for code in wish.banks]
+    indicating = [code for code in wish.banks if judge(seed, BANKS[code], applicant, day, is_first_look=True).lends]
+    judged = [judge(seed, BANKS[code], applicant, day, is_first_look=False) for code in indicating]
     lent = sorted((one.rate_bp, -one.amount_fen) for one in judged if one.lends)
     terms = Terms(-lent[0][1], lent[0][0], wish.term_months, day) if lent else None
     return terms, bool(judged)

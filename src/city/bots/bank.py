@@ -13,7 +13,11 @@ from city.world.institutions import Bank
 from city.world.lending import Applicant, Judgement, answer_hours, judge
 from city.world.population import Firm
 
+INDICATION_DAYS = 20
 OFFER_DAYS = 10
+INDICATED_BELOW_BP, INDICATED_ABOVE_BP = 20, 40
+INDICATED_LEAST_PPM = 800_000
+MILLION = 1_000_000
 SALES_INDICATOR = "sales_12m_fen"
 GONE = frozenset({"declined", "timed_out", "redispatched", "ended"})
 
@@ -22,6 +26,8 @@ class Step(StrEnum):
     """How far a bank is with one demand."""
 
     ASKED = "asked"
+    INDICATED = "indicated"
+    CHOSEN = "chosen"
     PROPOSED = "proposed"
     OFFERED = "offered"
     WON = "won"
@@ -76,10 +82,11 @@ class Desk:
 
 @dataclass(frozen=True)
 class DeskSeen:
-    """What the bank sees of one demand: the demand, the applicant's profile, the state of its own offer."""
+    """What the bank sees of one demand: the demand, the applicant's profile, how its dispatch and its offer stand."""
 
     demand: Mapping[str, object]
     profile: Mapping[str, object]
+    dispatch_state: str = ""
     offer_state: str = ""
     own_offer: Mapping[str, object] = field(default_factory=dict)
 
@@ -100,17 +107,19 @@ def take_up(desk: Desk, dispatch: Mapping[str, object], firm_code: str, now: dat
 
 def is_due(dealing: Dealing, now: datetime) -> bool:
     """Say whether the bank has something to decide or to look after in this dealing."""
-    if dealing.step is Step.ASKED:
+    if dealing.step in (Step.ASKED, Step.CHOSEN):
         return datetime.fromisoformat(dealing.answer_at) <= now
     return dealing.is_open
 
 
 def next_act(desk: Desk, dealing: Dealing, seen: DeskSeen, firm: Firm | None, now: datetime) -> Act | None:
     """Return what the bank does next in a dealing, None when it waits or is through."""
-    natural = (dealing.applicant, dealing.seen_at[:10])
+    natural = _natural(dealing)
     rings = (dealing.firm_code,) if dealing.firm_code else ()
     match dealing.step:
         case Step.ASKED:
+            return _indicate(desk, dealing, seen, firm, now)
+        case Step.CHOSEN:
             return _answer(desk, dealing, seen, firm, now)
         case Step.PROPOSED if dealing.offer_id:
             path = f"/offers/{dealing.offer_id}/approve"
@@ -122,8 +131,16 @@ def next_act(desk: Desk, dealing: Dealing, seen: DeskSeen, firm: Firm | None, no
             return None
 
 
-def looked(dealing: Dealing, seen: DeskSeen) -> Dealing:
-    """Return what the bank knows once it has seen what became of its offer, or that it made one before a crash."""
+def looked(desk: Desk, dealing: Dealing, seen: DeskSeen, now: datetime) -> Dealing:
+    """Return what the bank knows once it has seen whether it was chosen, and what became of its offer."""
+    if dealing.step is Step.INDICATED and seen.dispatch_state in GONE:
+        return replace(dealing, step=Step.OVER, outcome="not_chosen")
+    if dealing.step is Step.INDICATED and seen.dispatch_state == "offered":
+        return replace(dealing, step=Step.PROPOSED)
+    if dealing.step is Step.INDICATED and seen.dispatch_state == "chosen":
+        key = f"{dealing.firm_code}:{day_of(now).isoformat()}"
+        hours = answer_hours(desk.seed, desk.bank, key, "binding") if dealing.firm_code else 0
+        return replace(dealing, step=Step.CHOSEN, answer_at=after_hours(now, hours).isoformat())
     if dealing.step is Step.PROPOSED and not dealing.offer_id:
         return _adopted(dealing, seen.own_offer)
     if dealing.step is not Step.OFFERED:
@@ -140,6 +157,8 @@ def looked(dealing: Dealing, seen: DeskSeen) -> Dealing:
 def after(dealing: Dealing, act: Act, answer: Answer) -> Dealing:
     """Return what the bank knows once the platform has answered. A refusal ends the dealing with its code."""
     match act.name:
+        case "indicate" if answer.is_ok or answer.code == "illegal_dispatch_step":
+            return replace(dealing, step=Step.INDICATED)
         case "offer" if answer.code == "offer_pending":
             return replace(dealing, step=Step.PROPOSED)
         case "approve_offer" if answer.code == "illegal_offer_step":
@@ -175,12 +194,40 @@ def _with_terms(dealing: Dealing, terms: Mapping[str, object]) -> Dealing:
     )
 
 
+def _indicate(desk: Desk, dealing: Dealing, seen: DeskSeen, firm: Firm | None, now: datetime) -> Act:
+    """Name a range from the platform's data alone, or say no."""
+    judged = judgement(desk, dealing, seen, firm, now, is_first_look=True)
+    if not judged.lends:
+        return _decline(dealing, judged)
+    way, term_months = desk.bank.personality, _whole(seen.demand, "term_months")
+    body = {
+        "min_amount_fen": max(way.min_amount_fen, judged.amount_fen * INDICATED_LEAST_PPM // MILLION),
+        "max_amount_fen": judged.amount_fen,
+        "min_rate_bp": max(way.min_rate_bp, judged.rate_bp - INDICATED_BELOW_BP),
+        "max_rate_bp": min(way.max_rate_bp, judged.rate_bp + INDICATED_ABOVE_BP),
+        "min_term_months": term_months,
+        "max_term_months": term_months,
+        "repayment_kinds": [str(seen.demand.get("repayment_kind"))],
+        "valid_until": (now + timedelta(days=INDICATION_DAYS)).isoformat(),
+    }
+    natural, rings = _natural(dealing), (dealing.firm_code,) if dealing.firm_code else ()
+    return Act("indicate", "POST", f"/dispatches/{dealing.dispatch_id}/indications", body, natural, rings=rings)
+
+
+def _decline(dealing: Dealing, judged: Judgement) -> Act:
+    path, rings = f"/dispatches/{dealing.dispatch_id}/decline", (dealing.firm_code,) if dealing.firm_code else ()
+    natural = (*_natural(dealing), dealing.step.value)
+    return Act("decline", "POST", path, {"reason": judged.reason}, natural, rings=rings)
+
+
+def _natural(dealing: Dealing) -> tuple[str, str]:
+    return dealing.applicant, dealing.seen_at[:10]
+
+
 def _answer(desk: Desk, dealing: Dealing, seen: DeskSeen, firm: Firm | None, now: datetime) -> Act:
-    natural = (dealing.applicant, dealing.seen_at[:10])
     judged = judgement(desk, dealing, seen, firm, now, is_first_look=False)
     if not judged.lends:
-        path = f"/dispatches/{dealing.dispatch_id}/decline"
-        return Act("decline", "POST", path, {"reason": judged.reason}, natural)
+        return _decline(dealing, judged)
     body = {
         "amount_fen": judged.amount_fen,
         "rate_bp": judged.rate_bp,
@@ -188,7 +235,7 @@ def _answer(desk: Desk, dealing: Dealing, seen: DeskSeen, firm: Firm | None, now
         "repayment_kind": str(seen.demand.get("repayment_kind")),
         "valid_until": (now + timedelta(days=OFFER_DAYS)).isoformat(),
     }
-    return Act("offer", "POST", f"/dispatches/{dealing.dispatch_id}/offers", body, natural)
+    return Act("offer", "POST", f"/dispatches/{dealing.dispatch_id}/offers", body, _natural(dealing))
 
 
 def judgement(

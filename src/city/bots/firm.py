@@ -1,6 +1,6 @@
 """A firm that wants finance: consents, tax authorisation, pull, score, demand, choice, acceptance."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -16,10 +16,16 @@ CONSENT_ITEMS = ("vat_invoice",)
 PURPOSE = "pre_loan"
 PULL_TRIES = 2
 PATIENCE_WORKING_DAYS = 3
-"""After the first offer a firm waits so long for better ones, unless every bank it asked has answered."""
+"""After the first indication, and after the first offer, a firm waits so long for better ones."""
+AUTHORITY = "credit_query"
+MOST_CHOSEN = 2
+"""Banks that a firm lets look into its credit record at a time: every query leaves a mark there."""
 ENDED = frozenset({"closed", "withdrawn", "expired", "rejected_all"})
 PULL_DONE = "ready"
 PULL_OVER = frozenset({"denied", "failed", "timed_out"})
+
+
+Rows = Sequence[Mapping[str, object]]
 
 
 class Stage(StrEnum):
@@ -52,8 +58,12 @@ class Case:
     """Empty for a pull that runs already: then the newest one counts."""
     pulls: int = 0
     demand_id: str = ""
+    first_indication_on: str = ""
+    chosen: tuple[str, ...] = ()
+    """Credit codes of the banks that may make a binding offer."""
     first_offer_on: str = ""
-    refused_offers: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    """Offers and indications that the platform would not let the firm take."""
     result: str = ""
 
     def as_body(self) -> Body:
@@ -65,7 +75,7 @@ class Case:
         """Build from what was remembered."""
         kept = dict(body)
         kept["banks"] = _texts(kept["banks"])
-        kept["refused_offers"] = _texts(kept["refused_offers"])
+        kept["chosen"], kept["refused"] = _texts(kept["chosen"]), _texts(kept["refused"])
         kept["stage"] = Stage(str(kept["stage"]))
         return cls(**kept)  # type: ignore[arg-type]
 
@@ -86,6 +96,7 @@ class Seen:
     pull: Mapping[str, object] = field(default_factory=dict)
     demands: tuple[Mapping[str, object], ...] = ()
     demand_state: str = ""
+    indications: tuple[Mapping[str, object], ...] = ()
     offers: tuple[Mapping[str, object], ...] = ()
 
 
@@ -127,7 +138,7 @@ def next_act(case: Case, seen: Seen, who: Parties, now: datetime) -> Act | None:
         case Stage.SUBMITTING:
             return Act("submit_demand", "POST", f"/demands/{case.demand_id}/submit", None, key, rings=case.banks)
         case Stage.ASKING:
-            return _accept(case, seen, who, now)
+            return _accept(case, seen, who, now) or _choose(case, seen, who, now)
         case _:
             return None
 
@@ -148,8 +159,10 @@ def looked(case: Case, seen: Seen, who: Parties, now: datetime) -> Case:
             return replace(case, stage=Stage.OVER, result=result)
         case Stage.ASKING if seen.demand_state == "accepted":
             return replace(case, stage=Stage.ACCEPTED)
-        case Stage.ASKING if _acceptable(case, seen, now) and not case.first_offer_on:
+        case Stage.ASKING if _open(case, seen.offers, "issued", now) and not case.first_offer_on:
             return replace(case, first_offer_on=today)
+        case Stage.ASKING if _open(case, seen.indications, "indicated", now) and not case.first_indication_on:
+            return replace(case, first_indication_on=today)
         case _:
             return case
 
@@ -160,22 +173,31 @@ def after(case: Case, act: Act, answer: Answer) -> Case:
         case "consent":
             return replace(case, stage=Stage.AUTHORISING) if answer.is_ok else _given_up(case, answer)
         case "pull":
-            if answer.is_ok or answer.code == "pull_under_way":
-                return replace(case, stage=Stage.PULLING, pull_id=answer.text("id"), pulls=case.pulls + 1)
-            return replace(case, stage=Stage.SCORING, pulls=case.pulls + 1)
+            is_under_way = answer.is_ok or answer.code == "pull_under_way"
+            stage = Stage.PULLING if is_under_way else Stage.SCORING
+            return replace(case, stage=stage, pull_id=answer.text("id"), pulls=case.pulls + 1)
         case "score":
             return replace(case, stage=Stage.DRAFTING)
-        case "draft_demand":
-            if answer.is_ok:
-                return replace(case, stage=Stage.SUBMITTING, demand_id=answer.text("id"))
-            return _given_up(case, answer)
+        case "draft_demand" if answer.is_ok:
+            return replace(case, stage=Stage.SUBMITTING, demand_id=answer.text("id"))
         case "submit_demand":
             is_through = answer.is_ok or answer.code == "illegal_demand_step"
             return replace(case, stage=Stage.ASKING) if is_through else _given_up(case, answer)
         case "accept_offer" if answer.is_ok:
             return replace(case, stage=Stage.ACCEPTED)
+        case "accept_offer":
+            return replace(case, refused=(*case.refused, act.natural[-1]))
+        case "choose":
+            return _chosen(case, act, answer)
         case _:
-            return replace(case, refused_offers=(*case.refused_offers, act.natural[-1]))
+            return _given_up(case, answer)
+
+
+def _chosen(case: Case, act: Act, answer: Answer) -> Case:
+    if answer.is_ok:
+        return replace(case, chosen=(*case.chosen, *act.rings), first_offer_on="")
+    assert isinstance(act.body, dict), "a choice names indications"
+    return replace(case, refused=(*case.refused, *act.body["indication_ids"]))
 
 
 def _given_up(case: Case, answer: Answer) -> Case:
@@ -236,28 +258,46 @@ def _own_draft(case: Case, seen: Seen) -> str | None:
     return None
 
 
-def _acceptable(case: Case, seen: Seen, now: datetime) -> list[Mapping[str, object]]:
+def _open(case: Case, rows: Rows, state: str, now: datetime) -> list[Mapping[str, object]]:
+    """Return the offers or indications that can still be taken."""
     return [
         one
-        for one in seen.offers
-        if one.get("state") == "issued"
-        and str(one.get("id")) not in case.refused_offers
+        for one in rows
+        if one.get("state") == state
+        and str(one.get("id")) not in case.refused
         and datetime.fromisoformat(str(one.get("valid_until"))) > now
     ]
 
 
 def _accept(case: Case, seen: Seen, who: Parties, now: datetime) -> Act | None:
-    """Accept the cheapest offer once the firm has waited, or every bank has answered; ties go by the bank's code."""
-    offers = _acceptable(case, seen, now)
+    """Accept the cheapest offer once the firm has waited, or every bank it chose has answered; ties go by code."""
+    offers = _open(case, seen.offers, "issued", now)
     if not offers:
         return None
-    has_all = len(offers) >= len(case.banks)
+    has_all = len(offers) >= len(case.chosen)
     if not has_all and _working_days_since(case.first_offer_on, day_of(now)) < PATIENCE_WORKING_DAYS:
         return None
     best = min(offers, key=lambda one: (_whole(one, "rate_bp"), -_whole(one, "amount_fen"), _bank(one, who)))
     offer_id = str(best["id"])
     natural = (case.opened_on, _bank(best, who), offer_id)
-    return Act("accept_offer", "POST", f"/offers/{offer_id}/accept", None, natural, rings=case.banks)
+    return Act("accept_offer", "POST", f"/offers/{offer_id}/accept", None, natural, rings=case.chosen)
+
+
+def _choose(case: Case, seen: Seen, who: Parties, now: datetime) -> Act | None:
+    """Choose the banks that indicated the lowest rates, a few at a time, once the firm has waited for the others."""
+    held = sum(one.get("state") in ("chosen", "offered") for one in seen.indications)
+    ready = _open(case, seen.indications, "indicated", now)
+    if not ready or held >= MOST_CHOSEN:
+        return None
+    has_all = len(seen.indications) >= len(case.banks)
+    if not has_all and _working_days_since(case.first_indication_on, day_of(now)) < PATIENCE_WORKING_DAYS:
+        return None
+    ready.sort(key=lambda one: (_whole(one, "max_rate_bp"), -_whole(one, "max_amount_fen"), _bank(one, who)))
+    wanted = ready[: MOST_CHOSEN - held]
+    codes = tuple(_bank(one, who) for one in wanted)
+    body = {"indication_ids": [str(one["id"]) for one in wanted], "text_digest": seen.text_digest}
+    path = f"/demands/{case.demand_id}/choices"
+    return Act("choose", "POST", path, body, (case.opened_on, *codes), rings=codes)
 
 
 def _working_days_since(day: str, today: date) -> int:
@@ -268,8 +308,8 @@ def _working_days_since(day: str, today: date) -> int:
     return sum(is_working_day(begin + timedelta(days=on)) for on in range(1, passed + 1))
 
 
-def _bank(offer: Mapping[str, object], who: Parties) -> str:
-    return who.codes.get(str(offer.get("lender_id")), "")
+def _bank(row: Mapping[str, object], who: Parties) -> str:
+    return who.codes.get(str(row.get("lender_id")), "")
 
 
 def _whole(row: Mapping[str, object], name: str) -> int:

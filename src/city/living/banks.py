@@ -14,7 +14,7 @@ from city.world.hazard import Terms, default_month
 from city.world.institutions import Bank, agreement_terms
 from city.world.population import Firm
 
-MOST_STEPS = 4
+MOST_STEPS = 6
 MOST_PAYMENTS = 6
 DEALING, BOOK = "dealing", "book"
 
@@ -48,7 +48,7 @@ class BankDesk:
         if looks_in:
             await self._open_inbox(now)
         for dealing in sorted(self.dealings.values(), key=lambda one: (one.applicant, one.seen_at)):
-            waits_for_firm = dealing.step is Step.OFFERED
+            waits_for_firm = dealing.step in (Step.INDICATED, Step.OFFERED)
             if is_due(dealing, now) and (looks_after or not waits_for_firm):
                 await self._deal(dealing, now)
         for booked in sorted(self.books.values(), key=lambda one: one.natural):
@@ -77,10 +77,13 @@ class BankDesk:
             if seen is None:
                 self._keep(_gone(dealing))
                 return
-            known = looked(dealing, seen)
+            known = looked(self._desk, dealing, seen, now)
             if known != dealing:
                 self._keep(known)
                 dealing = known
+                if not is_due(dealing, now):
+                    return
+                continue
             act = next_act(self._desk, dealing, seen, firm, now)
             if act is None:
                 return
@@ -89,18 +92,21 @@ class BankDesk:
                 await self._enter(dealing, answer, firm)
             dealing = after(dealing, act, answer)
             self._keep(dealing)
-            if dealing.step is Step.OFFERED or not dealing.is_open:
+            if dealing.step in (Step.INDICATED, Step.OFFERED) or not dealing.is_open:
                 return
 
     async def _see(self, dealing: Dealing) -> DeskSeen | None:
         """Return what the bank sees; None when the demand is no longer its to see."""
-        if dealing.step is Step.ASKED:
+        if dealing.step in (Step.ASKED, Step.CHOSEN):
             demand = await self._performer.read(self.actor, f"/demands/{dealing.demand_id}")
             profile = await self._performer.read(self.actor, f"/dispatches/{dealing.dispatch_id}/profile")
             return DeskSeen(demand.body, profile.body if profile.is_ok else {}) if demand.is_ok else None
+        if dealing.step is Step.INDICATED:
+            dispatch = await self._performer.read(self.actor, f"/dispatches/{dealing.dispatch_id}")
+            return DeskSeen({}, {}, dispatch.text("state")) if dispatch.is_ok else None
         if dealing.step is Step.OFFERED:
             offer = await self._performer.read(self.actor, f"/offers/{dealing.offer_id}")
-            return DeskSeen({}, {}, offer.text("state")) if offer.is_ok else None
+            return DeskSeen({}, {}, offer_state=offer.text("state")) if offer.is_ok else None
         if dealing.step is Step.PROPOSED and not dealing.offer_id:
             rows = (await self._performer.read(self.actor, f"/demands/{dealing.demand_id}/offers")).rows("offers")
             own = [row for row in rows if row.get("dispatch_id") == dealing.dispatch_id]

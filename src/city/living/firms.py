@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
-from city.bots.firm import PURPOSE, Case, Parties, Seen, Stage, after, looked, next_act, open_case
+from city.bots.firm import AUTHORITY, PURPOSE, Case, Parties, Seen, Stage, after, looked, next_act, open_case
 from city.living.performing import Performer
 from city.settings import FIRM_KINDS, Actor, CityFile
 from city.world.calendar import day_of, month_of
@@ -43,7 +43,7 @@ class Firms:
         self._is_failing = is_failing
         self._actors = {one.credit_code: one for one in city_file.of_kind(*FIRM_KINDS) if one.credit_code in registry}
         self._operator_id = ""
-        self._digest_of_day: tuple[date, str] | None = None
+        self._digests_of: tuple[date, dict[str, str]] = (began_on, {})
         self._wishes: tuple[int, dict[str, date]] = (0, {})
         self.cases: dict[str, dict[str, Case]] = {}
         for code in self._actors:
@@ -115,7 +115,7 @@ class Firms:
             case Stage.CONSENTING:
                 return Seen(
                     operator_id=await self._operator(actor),
-                    text_digest=await self._text_digest(actor, day_of(now)),
+                    text_digest=await self._text_digest(actor, PURPOSE, day_of(now)),
                     consents=tuple(await hand.pages(actor, "/consents", "consents")),
                 )
             case Stage.AUTHORISING:
@@ -125,16 +125,21 @@ class Firms:
             case Stage.DRAFTING:
                 return Seen(demands=tuple(await hand.pages(actor, "/demands", "demands")))
             case Stage.ASKING | Stage.ACCEPTED:
-                return await self._look_at_demand(actor, case)
+                return await self._look_at_demand(actor, case, day_of(now))
             case _:
                 return Seen()
 
-    async def _look_at_demand(self, actor: Actor, case: Case) -> Seen:
-        state = (await self._performer.read(actor, f"/demands/{case.demand_id}")).text("state")
-        if state != "offered":
+    async def _look_at_demand(self, actor: Actor, case: Case, day: date) -> Seen:
+        path = f"/demands/{case.demand_id}"
+        state = (await self._performer.read(actor, path)).text("state")
+        if state == "offered":
+            offers = (await self._performer.read(actor, f"{path}/offers")).rows("offers")
+            return Seen(demand_state=state, offers=tuple(offers))
+        if state != "matching":
             return Seen(demand_state=state)
-        offers = (await self._performer.read(actor, f"/demands/{case.demand_id}/offers")).rows("offers")
-        return Seen(demand_state=state, offers=tuple(offers))
+        indications = (await self._performer.read(actor, f"{path}/indications")).rows("indications")
+        text_digest = await self._text_digest(actor, AUTHORITY, day) if indications else ""
+        return Seen(demand_state=state, indications=tuple(indications), text_digest=text_digest)
 
     async def _pull(self, actor: Actor, case: Case) -> Mapping[str, object]:
         if case.pull_id:
@@ -148,11 +153,13 @@ class Firms:
             self._operator_id = str(found[0]["id"]) if found else ""
         return self._operator_id
 
-    async def _text_digest(self, actor: Actor, day: date) -> str:
-        if self._digest_of_day is None or self._digest_of_day[0] != day:
-            text = await self._performer.read(actor, f"/consents/text?purpose={PURPOSE}")
-            self._digest_of_day = (day, text.text("digest"))
-        return self._digest_of_day[1]
+    async def _text_digest(self, actor: Actor, purpose: str, day: date) -> str:
+        if self._digests_of[0] != day:
+            self._digests_of = (day, {})
+        known = self._digests_of[1]
+        if purpose not in known:
+            known[purpose] = (await self._performer.read(actor, f"/consents/text?purpose={purpose}")).text("digest")
+        return known[purpose]
 
     def _keep(self, code: str, case: Case) -> None:
         self.cases.setdefault(code, {})[case.opened_on] = case

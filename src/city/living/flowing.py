@@ -55,12 +55,12 @@ async def skip_month(city: City) -> None:
             city.clock.run()
 
 
-async def live_alone(city: City) -> None:
-    """Live as one bank in a process of its own, until the process that started it is gone.
+async def live_alone(city: City, *, parent: int) -> None:
+    """Live as one bank in a process of its own, as long as its parent is the process `parent`.
 
     The clock is followed from the city's file and never written; city.toml is read again when it changes.
     """
-    parent, read_at = os.getppid(), 0.0
+    read_at = 0.0
     bank = _bank(0)
     while os.getppid() == parent:
         written_at = city.ground.toml.stat().st_mtime if city.ground.toml.exists() else 0.0
