@@ -23,6 +23,7 @@ from xinyidai.app.answering import error_map, problem_responses
 from xinyidai.app.authentication import SESSION_COOKIE, Authentication, account_key
 from xinyidai.app.health import health_router
 from xinyidai.app.reference import reference_router
+from xinyidai.app.sandbox import sandbox_router
 from xinyidai.foundation.clock import BusinessClock, WallClock
 from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.doors import STRICT_SCHEMAS
@@ -72,7 +73,7 @@ def create_app(
     """
     api = Router(
         path="/api/v1",
-        route_handlers=_room_routers(),
+        route_handlers=[*_room_routers(), *([sandbox_router] if settings.sandbox else [])],
         security=[{"apiKey": []}, {"session": []}],
     )
     app = Litestar(

@@ -13,7 +13,7 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from xinyidai.access.rules import Viewer
-from xinyidai.foundation.database import Sessions, in_transaction
+from xinyidai.foundation.database import Sessions, in_single_statements, in_transaction
 from xinyidai.foundation.errors import Refusal
 from xinyidai.parties import queries as parties
 from xinyidai.partners import service as partners
@@ -56,7 +56,7 @@ async def _find_viewer(connection: AnyConnection) -> Viewer | None:
         scheme, _, secret = presented.partition(" ")
         if scheme.lower() != "bearer" or not secret:
             return None
-        async with in_transaction(sessions) as session:
+        async with in_single_statements(sessions) as session:
             return await partners.authenticate(session, secret)
     kept = connection.scope.get("session")
     if not isinstance(kept, dict) or "user_id" not in kept:

@@ -1,10 +1,6 @@
 """serve, work, beat: the three processes of a running platform."""
 
-import ctypes
 import os
-import signal
-import subprocess
-import sys
 
 import click
 import uvicorn
@@ -19,8 +15,6 @@ from xinyidai.worker import celery, connect_broker, load_rooms
 
 HOST = "127.0.0.1"
 PORT = 8000
-STOP_SECONDS = 30
-PR_SET_PDEATHSIG = 1
 
 
 @click.command()
@@ -47,37 +41,6 @@ def serve_http(around: Surroundings, *, host: str, port: int) -> None:
     app = create_app(around.settings, sessions, clock=around.settings.clock(), make_store=make_store)
     say(f"Serving on http://{host}:{port} (API reference: http://{host}:{port}/api). Ctrl-C ends it.")
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, proxy_headers=False)
-
-
-def run_platform(around: Surroundings, *, host: str, port: int) -> None:
-    """Run worker and beat as children beside the web server, until told to stop."""
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-m", "xinyidai", verb], stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent
-        )
-        for verb in ("work", "beat")
-    ]
-    try:
-        serve_http(around, host=host, port=port)
-    finally:
-        for child in children:
-            child.terminate()
-        for child in children:
-            _wait_or_kill(child)
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to end this child when its parent dies, however it dies."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _wait_or_kill(child: subprocess.Popen[bytes]) -> None:
-    try:
-        child.wait(timeout=STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
 
 
 @click.command()
