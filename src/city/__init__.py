@@ -1,6 +1,7 @@
 """The city (模拟城市): the simulated outside world. Everything it makes is synthetic and says so.
 
-It never imports the platform, nor the platform it: they meet through files and HTTP, as in life. So far it writes the
-files that a tax bureau, a registry and lenders would drop; firms, their hidden quality and their months are pure
-functions of (seed, credit code), so the same seed gives the same bytes.
+It never imports the platform, nor the platform it: they meet over HTTP with API keys, as in life, and through files.
+`world` is exogenous and pure; `bots` decide what firms, banks and the fund do next, purely from what they see; the
+shell around them (`living`, `platform`, `store`, `providers`) talks, remembers and keeps the clock. Hidden truth leaves
+only by `python -m city truth`.
 """

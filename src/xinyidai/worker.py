@@ -143,7 +143,7 @@ def _run(act: Callable[[_Running], Awaitable[Result]]) -> Result:
 @celery.task(name="xinyidai.deliver")
 def deliver(delivery_id: str) -> None:
     """Run one delivery of the outbox."""
-    _run(lambda process: outbox.deliver(process.sessions, UUID(delivery_id), now=process.clock.now()))
+    _run(lambda process: outbox.deliver(process.sessions, UUID(delivery_id), clock=process.clock))
 
 
 @celery.task(name="xinyidai.tick")

@@ -4,11 +4,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import asyncpg
+from builders_script import make_script
 from conftest import Database
 
 from xinyidai.cli.checking import verify_everything
 from xinyidai.cli.story.running import Told, as_json, as_table, tell_story
-from xinyidai.cli.story.synthetic import make_script
 from xinyidai.cli.surroundings import Connected
 from xinyidai.decisions.replay import replay_all
 from xinyidai.worker import load_rooms

@@ -5,27 +5,41 @@ from datetime import datetime
 
 import asyncpg
 import pytest
-from builders_parties import Desk, a_fund, a_lender, a_viewer, the_operator
+from builders_parties import Desk, a_credit_code, a_fund, a_lender, a_viewer, the_operator
 from conftest import Database
 from sqlalchemy import text
 
-from xinyidai.access.rules import OrganisationKind, PrincipalKind, Role, Viewer
+from xinyidai.access.rules import (
+    OrganisationKind,
+    PrincipalKind,
+    Role,
+    SamePersonTwice,
+    Viewer,
+    requires_a_person,
+    requires_two_people,
+)
 from xinyidai.access.service import act_as, act_as_platform
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotAllowed, NotFound, ValueRefused
 from xinyidai.foundation.settings import settings
+from xinyidai.parties import service as parties
 from xinyidai.partners import queries, service
 from xinyidai.partners.rules import (
     LIVE,
     MAX_KEYS,
     SANDBOX,
     KeyRevoked,
+    KeyRoleNotAllowed,
     MintedKey,
+    PartyNotSimulated,
     Scope,
     TooManyKeys,
+    WantedKey,
     looks_like_a_secret,
     new_secret,
 )
+
+ALL = tuple(Scope)
 
 
 @pytest.fixture
@@ -43,6 +57,7 @@ async def mint(
     *,
     organisation_id: object = None,
     scopes: object = ("offers:write",),
+    role: Role = Role.OFFICER,
 ) -> MintedKey:
     async with in_transaction(database.app) as session:
         await act_as(session, viewer, now=now)
@@ -52,8 +67,15 @@ async def mint(
             organisation_id=organisation_id or viewer.organisation_id,  # type: ignore[arg-type]
             name="核心系统",
             scopes=scopes,  # type: ignore[arg-type]
+            role=role,
             now=now,
         )
+
+
+async def mint_many(database: Database, viewer: Viewer, wanted: list[WantedKey], now: datetime) -> list[str]:
+    async with in_transaction(database.app) as session:
+        await act_as(session, viewer, now=now)
+        return await service.mint_sandbox_keys(session, viewer, wanted, now=now)
 
 
 async def present(database: Database, secret: str) -> Viewer | None:
@@ -258,6 +280,113 @@ async def test_a_test_key_opens_only_a_sandbox(
     assert minted.key.is_sandbox
     assert inside is not None
     assert outside is None
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the platform be a sandbox."""
+    known = settings().model_copy(update={"sandbox": True})
+    monkeypatch.setattr(service, "settings", lambda: known)
+
+
+async def a_real_bank(database: Database, now: datetime) -> Viewer:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=now)
+        party_id = await parties.register_party(
+            session,
+            kind=OrganisationKind.LENDER,
+            name="真实银行",
+            credit_code=a_credit_code(OrganisationKind.LENDER),
+            now=now,
+        )
+        return await a_viewer(session, party_id, Role.ADMIN, now=now)
+
+
+async def test_a_live_key_is_never_an_approvers(database: Database, bank: Desk, noon: datetime) -> None:
+    with pytest.raises(KeyRoleNotAllowed):
+        await mint(database, bank.maker, noon, role=Role.APPROVER)
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.OWNER, Role.AUDITOR])
+async def test_no_key_administers(database: Database, bank: Desk, noon: datetime, role: Role) -> None:
+    with pytest.raises(KeyRoleNotAllowed):
+        await mint(database, bank.maker, noon, role=role)
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_a_sandbox_mints_nothing_for_a_real_party(database: Database, noon: datetime) -> None:
+    administrator = await a_real_bank(database, noon)
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        operator = (await the_operator(session, now=noon)).maker
+
+    with pytest.raises(PartyNotSimulated):
+        await mint(database, administrator, noon)
+    with pytest.raises(PartyNotSimulated):
+        await mint_many(database, operator, [WantedKey(administrator.organisation_id, "bot", Role.OFFICER, ALL)], noon)
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_the_database_refuses_a_test_key_of_a_real_party(
+    database: Database, bank: Desk, noon: datetime, admin: asyncpg.Connection
+) -> None:
+    minted = await mint(database, bank.maker, noon)
+
+    await admin.execute("UPDATE parties.party SET is_simulated = false WHERE id = $1", bank.id)
+
+    assert await present(database, minted.secret) is None
+
+
+async def test_the_database_knows_no_live_key_of_an_approver(
+    database: Database, bank: Desk, noon: datetime, admin: asyncpg.Connection
+) -> None:
+    await mint(database, bank.maker, noon)
+
+    with pytest.raises(asyncpg.CheckViolationError):
+        await admin.execute("UPDATE partners.api_client SET role = 'approver'")
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_two_keys_of_a_simulated_bank_are_two_pairs_of_eyes(
+    database: Database, bank: Desk, noon: datetime
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        operator = (await the_operator(session, now=noon)).maker
+    wanted = [WantedKey(bank.id, f"bot {role.value}", role, ALL) for role in (Role.OFFICER, Role.APPROVER)]
+
+    maker, checker = [await present(database, one) for one in await mint_many(database, operator, wanted, noon)]
+
+    assert maker is not None
+    assert checker is not None
+    assert (maker.roles, checker.roles) == ({Role.OFFICER}, {Role.APPROVER})
+    requires_a_person(maker)
+    requires_two_people(maker.principal_id, checker.principal_id)
+    with pytest.raises(SamePersonTwice):
+        requires_two_people(maker.principal_id, maker.principal_id)
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_only_the_operator_mints_for_many(database: Database, bank: Desk, noon: datetime) -> None:
+    with pytest.raises(NotAllowed):
+        await mint_many(database, bank.maker, [WantedKey(bank.id, "bot", Role.OFFICER, ALL)], noon)
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_a_thousand_keys_are_minted_in_one_call(
+    database: Database, bank: Desk, noon: datetime, admin: asyncpg.Connection
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        operator = (await the_operator(session, now=noon)).maker
+
+    secrets = await mint_many(database, operator, [WantedKey(bank.id, "bot", Role.OFFICER, ALL)] * 1_000, noon)
+
+    assert len(set(secrets)) == 1_000
+    assert await admin.fetchval("SELECT count(*) FROM partners.api_client") == 1_000
+    assert await present(database, secrets[-1]) is not None
+    assert await admin.fetchval("SELECT count(*) FROM audit.record WHERE action LIKE 'partners.%'") == 1
 
 
 async def test_minting_and_revoking_leave_audit_rows(database: Database, bank: Desk, noon: datetime) -> None:

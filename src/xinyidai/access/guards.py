@@ -52,15 +52,17 @@ def requires(
 ) -> Guard:
     """Return a guard: signed in, acting for one of the kinds (any, when none is named), with one of the roles.
 
-    A machine client is held by `scope` instead of roles; without a scope the route is for people only. `fresh` marks
-    what moves money or rights: people prove who they are within STEP_UP_LASTS before it.
+    A machine client is held by `scope` instead of roles; without a scope the route is for people only, and for clients
+    that play a simulated person, who are held by roles there. `fresh` marks what moves money or rights: people prove
+    who they are within STEP_UP_LASTS before it.
     """
 
     def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
         viewer = viewer_of(connection)
         if kinds:
             requires_kind(viewer, *kinds)
-        if viewer.principal_kind is PrincipalKind.CLIENT:
+        plays_a_person = viewer.is_simulated and scope is None and roles
+        if viewer.principal_kind is PrincipalKind.CLIENT and not plays_a_person:
             requires_scope(viewer, scope or PEOPLE_ONLY)
         elif roles:
             requires_role(viewer, *roles)

@@ -69,6 +69,8 @@ class Viewer:
     organisation_kind: OrganisationKind
     roles: frozenset[Role]
     scopes: frozenset[str] = frozenset()
+    is_simulated: bool = False
+    """A machine client that plays a person of a simulated party; only a sandbox knows such."""
     proved_at: datetime | None = None
     """Wall time of the last proof of identity: the sign-in, or a step-up since."""
 
@@ -104,6 +106,12 @@ def requires_fresh_proof(viewer: Viewer, *, wall_at: datetime) -> None:
         return
     if viewer.proved_at is None or wall_at - viewer.proved_at > STEP_UP_LASTS:
         raise StepUpNeeded
+
+
+def requires_a_person(viewer: Viewer) -> None:
+    """Refuse a machine client with `NotAllowed`, unless it plays a person of a simulated party."""
+    if viewer.principal_kind is PrincipalKind.CLIENT and not viewer.is_simulated:
+        raise NotAllowed
 
 
 def requires_two_people(maker_id: UUID, checker_id: UUID) -> None:

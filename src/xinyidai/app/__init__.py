@@ -25,6 +25,7 @@ from xinyidai.app.failed_keys import FailedKeys
 from xinyidai.app.framing import frame_of
 from xinyidai.app.health import health_router
 from xinyidai.app.reference import reference_router
+from xinyidai.app.sandbox import sandbox_router
 from xinyidai.foundation.clock import BusinessClock, WallClock
 from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.doors import STRICT_SCHEMAS
@@ -77,7 +78,7 @@ def create_app(
     """
     api = Router(
         path="/api/v1",
-        route_handlers=_room_routers(),
+        route_handlers=[*_room_routers(), *([sandbox_router] if settings.sandbox else [])],
         security=[{"apiKey": []}, {"session": []}],
     )
     app = Litestar(
@@ -140,7 +141,7 @@ async def _session_of_request(request: Request[object, object, State]) -> AsyncG
     async with in_transaction(state.sessions) as session:
         viewer = request.scope.get("user")
         if isinstance(viewer, Viewer):
-            await act_as(session, viewer, now=state.clock.now())
+            await act_as(session, viewer, now=_now_of_request(request))
         yield session
 
 
@@ -149,7 +150,10 @@ def _viewer_of_request(request: Request[object, object, State]) -> Viewer:
 
 
 def _now_of_request(request: Request[object, object, State]) -> datetime:
-    now: datetime = request.app.state.clock.now()
+    """Ask the clock once a request: a simulated one may have moved on between two askings."""
+    kept = request.scope["state"].get("now")
+    now: datetime = request.app.state.clock.now() if kept is None else kept
+    request.scope["state"]["now"] = now
     return now
 
 

@@ -2,7 +2,8 @@
 
 import click
 
-from xinyidai.cli.cases import case, demo
+from xinyidai.cli.cases import case
+from xinyidai.cli.demo.command import demo
 from xinyidai.cli.files import deliver
 from xinyidai.cli.listing import reference
 from xinyidai.cli.models import release, score, train

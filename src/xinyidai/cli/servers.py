@@ -1,10 +1,7 @@
 """serve, work, beat: the three processes of a running platform."""
 
-import ctypes
 import os
-import signal
 import socket
-import subprocess
 import sys
 
 import click
@@ -23,8 +20,6 @@ from xinyidai.worker import beating, connect_broker, load_rooms
 
 HOST = "127.0.0.1"
 PORT = 8000
-STOP_SECONDS = 30
-PR_SET_PDEATHSIG = 1
 
 
 @click.command()
@@ -55,48 +50,17 @@ def serve_http(around: Surroundings, *, host: str, port: int) -> None:
     uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, proxy_headers=False)
 
 
-def run_platform(around: Surroundings, *, host: str, port: int) -> None:
-    """Run worker and beat as children beside the web server, until told to stop."""
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-m", "xinyidai", verb], stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent
-        )
-        for verb in ("work", "beat")
-    ]
-    try:
-        serve_http(around, host=host, port=port)
-    finally:
-        for child in children:
-            child.terminate()
-        for child in children:
-            _wait_or_kill(child)
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to end this child when its parent dies, however it dies."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _wait_or_kill(child: subprocess.Popen[bytes]) -> None:
-    try:
-        child.wait(timeout=STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-
-
 @click.command()
 @click.option("--concurrency", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
-def work(concurrency: int) -> None:
+@click.option("--solo", is_flag=True, help="In this very process: no time limits, and no pool to go through.")
+def work(concurrency: int, solo: bool) -> None:
     """Work on deliveries, sweeps and timetable jobs from the broker."""
     with surroundings(with_broker=True) as around:
         load_rooms()
         connect_broker(_broker_url(around))
+        pool = ["--pool=solo"] if solo else [f"--concurrency={concurrency}"]
         with beating(_heart_of("worker", around)):
-            _run_celery(
-                ["worker", f"--concurrency={concurrency}", "--loglevel=WARNING", "--without-gossip", "--without-mingle"]
-            )
+            _run_celery(["worker", *pool, "--loglevel=WARNING", "--without-gossip", "--without-mingle"])
 
 
 @click.command()

@@ -131,7 +131,7 @@ def surroundings(
         settings.cache_clear()
         known = settings()
         if server is not None and migrated:
-            asyncio.run(_bring_up_to_date(known))
+            asyncio.run(bring_up_to_date(known))
         yield Surroundings(known, database or current_database(), server, broker)
     except EmbeddedServerError as error:
         raise click.ClickException(str(error)) from error
@@ -186,7 +186,8 @@ async def _make_database(server: PostgresServer, name: str, *, fresh: bool) -> N
         await admin.close()
 
 
-async def _bring_up_to_date(known: Settings) -> None:
+async def bring_up_to_date(known: Settings) -> None:
+    """Make the roles where they are missing and run the revisions."""
     await bootstrap(known)
     await migrate(known.dsn(DatabaseRole.MIGRATE))
 

@@ -36,6 +36,17 @@ class WallClock:
 
 
 @dataclass(frozen=True)
+class StandingClock:
+    """Business time stands at one moment: for work that is done at a time its caller names."""
+
+    moment: datetime
+
+    def now(self) -> datetime:
+        """Return the moment."""
+        return self.moment
+
+
+@dataclass(frozen=True)
 class AnchoredClock:
     """Simulated time: at `wall_anchor` it was `business_anchor`, and it runs `rate` business seconds a wall second."""
 

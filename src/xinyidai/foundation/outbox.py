@@ -17,7 +17,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from xinyidai.foundation.clock import wall_now
+from xinyidai.foundation.clock import BusinessClock, StandingClock, wall_now
 from xinyidai.foundation.database import (
     Sessions,
     after_commit,
@@ -109,6 +109,18 @@ class Envelope:
 
 
 Consume = Callable[[AsyncSession, Envelope], Awaitable[None]]
+WorkOutside = Callable[[Sessions, BusinessClock, Envelope], Awaitable[None]]
+
+
+class TryLater(Exception):
+    """Work outside could not be done now; it is neither done nor failed, and asked for again after a while.
+
+    Whoever raises it bounds the tries: this is no failure of ours and parks nothing.
+    """
+
+    def __init__(self, after: timedelta) -> None:
+        self.after = after
+        super().__init__(str(after))
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,8 @@ class Consumer:
 
     name: str
     event_name: str
-    consume: Consume
+    consume: Consume | None = None
+    work_outside: WorkOutside | None = None
 
 
 _consumers: dict[str, Consumer] = {}
@@ -130,6 +143,20 @@ def consumes(event_type: type, *, name: str) -> Callable[[Consume], Consume]:
     def register(consume: Consume) -> Consume:
         _consumers[name] = Consumer(name, event_type.__name__, consume)
         return consume
+
+    return register
+
+
+def consumes_outside(event_type: type, *, name: str) -> Callable[[WorkOutside], WorkOutside]:
+    """Register an async function ``(sessions, clock, envelope)`` that calls the outside world.
+
+    It opens its own transactions around the calls, never over one, and claims what it works on by a lease: the same
+    delivery may be running elsewhere.
+    """
+
+    def register(work: WorkOutside) -> WorkOutside:
+        _consumers[name] = Consumer(name, event_type.__name__, work_outside=work)
+        return work
 
     return register
 
@@ -173,8 +200,8 @@ def _send_all(delivery_ids: list[UUID]) -> None:
                 log.warning("outbox_send_failed", delivery_id=str(delivery_id), error=type(error).__name__)
 
 
-async def deliver(sessions: Sessions, delivery_id: UUID, *, now: datetime) -> bool:
-    """Run one delivery in one transaction, at the business time `now`; True when it was done now.
+async def deliver(sessions: Sessions, delivery_id: UUID, *, clock: BusinessClock) -> bool:
+    """Run one delivery in one transaction, or work outside and then note it; True when it was done now.
 
     A delivery that is done, parked or being worked on by another worker is left alone. A failure is counted in a
     transaction of its own and tried again later, MAX_ATTEMPTS times; then the delivery is parked for an operator.
@@ -186,16 +213,43 @@ async def deliver(sessions: Sessions, delivery_id: UUID, *, now: datetime) -> bo
                 return False
             row = await session.get_one(OutboxEvent, delivery.event_id)
             consumer = _consumers[delivery.consumer]
-            await consumer.consume(session, Envelope(row.id, row.name, row.body, row.occurred_at, now))
-            delivery.state = DeliveryState.DONE
-            delivery.attempts += 1
-            delivery.done_at = wall_now()
-            session.add(delivery)
+            envelope = Envelope(row.id, row.name, row.body, row.occurred_at, clock.now())
+            if consumer.consume is not None:
+                await consumer.consume(session, envelope)
+                _mark_done(session, delivery)
+        if consumer.work_outside is not None:
+            await consumer.work_outside(sessions, clock, envelope)
+            await _note_done(sessions, delivery_id)
         return True
+    except TryLater as later:
+        await _put_off(sessions, delivery_id, later.after)
+        return False
     except Exception as error:
         log.exception("delivery_failed", delivery_id=str(delivery_id))
         await _count_failure(sessions, delivery_id, type(error).__name__)
         return False
+
+
+def _mark_done(session: AsyncSession, delivery: OutboxDelivery) -> None:
+    delivery.state = DeliveryState.DONE
+    delivery.attempts += 1
+    delivery.done_at = wall_now()
+    session.add(delivery)
+
+
+async def _note_done(sessions: Sessions, delivery_id: UUID) -> None:
+    async with in_transaction(sessions) as session:
+        delivery = await session.get_one(OutboxDelivery, delivery_id, with_for_update=True)
+        if delivery.state == DeliveryState.WAITING:
+            _mark_done(session, delivery)
+
+
+async def _put_off(sessions: Sessions, delivery_id: UUID, after: timedelta) -> None:
+    async with in_transaction(sessions) as session:
+        delivery = await session.get_one(OutboxDelivery, delivery_id, with_for_update=True)
+        delivery.last_error = TryLater.__name__
+        delivery.due_at = wall_now() + after
+        session.add(delivery)
 
 
 async def _count_failure(sessions: Sessions, delivery_id: UUID, error_name: str) -> None:
@@ -209,14 +263,23 @@ async def _count_failure(sessions: Sessions, delivery_id: UUID, error_name: str)
         session.add(delivery)
 
 
-async def waiting(sessions: Sessions, *, older_than: timedelta = timedelta(0), limit: int = SWEEP_BATCH) -> list[UUID]:
-    """Return the ids of due deliveries, oldest event first, at most `limit`."""
+async def waiting(
+    sessions: Sessions,
+    *,
+    older_than: timedelta = timedelta(0),
+    is_another_try: bool = False,
+    limit: int = SWEEP_BATCH,
+) -> list[UUID]:
+    """Return the ids of due deliveries, or of those that were tried before; oldest event first, at most `limit`."""
     statement = text(
         "SELECT d.id FROM foundation.outbox_delivery d JOIN foundation.outbox_event e ON e.id = d.event_id"
-        " WHERE d.state = 'waiting' AND d.due_at <= :before ORDER BY e.recorded_at, d.consumer LIMIT :limit"
+        " WHERE d.state = 'waiting' AND d.due_at <= :before AND (NOT :tried OR d.last_error IS NOT NULL)"
+        " ORDER BY e.recorded_at, d.consumer LIMIT :limit"
     )
     async with in_transaction(sessions) as session:
-        found = await session.execute(statement, {"before": wall_now() - older_than, "limit": limit})
+        found = await session.execute(
+            statement, {"before": wall_now() - older_than, "tried": is_another_try, "limit": limit}
+        )
         return list(found.scalars())
 
 
@@ -228,15 +291,17 @@ async def drain(sessions: Sessions, *, now: datetime, max_rounds: int = 1000) ->
         if not due:
             return done
         for delivery_id in due:
-            done += await deliver(sessions, delivery_id, now=now)
+            done += await deliver(sessions, delivery_id, clock=StandingClock(now))
     raise RuntimeError(f"the outbox still grows after {max_rounds} rounds")
 
 
 async def sweep(sessions: Sessions) -> int:
-    """Send again what was due a minute ago and nobody took; return how many were sent."""
+    """Send again what was due a minute ago and nobody took, and what is due for another try; return how many."""
     due = await waiting(sessions, older_than=SWEEP_AFTER)
-    _send_all(due)
-    return len(due)
+    tried = await waiting(sessions, is_another_try=True)
+    again = list(dict.fromkeys(due + tried))
+    _send_all(again)
+    return len(again)
 
 
 async def newest_events(session: AsyncSession, names: Sequence[str], *, limit: int) -> list[Envelope]:

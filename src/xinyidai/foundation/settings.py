@@ -8,12 +8,14 @@ from enum import StrEnum
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
+from xinyidai.foundation.city_clock import CityClock, CityControl
 from xinyidai.foundation.clock import BusinessClock, clock_of
 
 
@@ -50,6 +52,14 @@ class Settings(BaseSettings):
     sandbox: bool = Field(default=False, description="simulated parties and a simulated clock are allowed")
     wall_anchor: datetime | None = Field(default=None, description="with SANDBOX=1: the wall time of the anchor")
     business_anchor: datetime | None = Field(default=None, description="with SANDBOX=1: the business time at it")
+    city_url: str | None = Field(
+        default=None, description="with SANDBOX=1: the simulated city whose clock and tax provider are used"
+    )
+    city_control_token: SecretStr | None = Field(
+        default=None, description="with CITY_URL: what the city's clock obeys; made anew at each start of the demo"
+    )
+    tax_client_id: str | None = Field(default=None, description="with CITY_URL: our name at the tax provider")
+    tax_client_secret: SecretStr | None = Field(default=None, description="with CITY_URL: our secret there")
     argon2_time_cost: int = Field(default=3, ge=1, description="password hashing passes; tests use 1")
     argon2_memory_kib: int = Field(default=65_536, ge=8, description="password hashing memory; tests use 8")
     staff_second_factor: bool = Field(
@@ -71,6 +81,18 @@ class Settings(BaseSettings):
         """Split a list written as one text; a network with bits beyond its prefix is refused, not guessed at."""
         return [one for one in told.replace(",", " ").split() if one] if isinstance(told, str) else told
 
+    @model_validator(mode="after")
+    def _keep_the_city_in_its_sandbox(self) -> Self:
+        """Refuse a simulated city beside real firms: its clock would move real deadlines."""
+        if self.city_url is None:
+            return self
+        if not self.sandbox:
+            raise ValueError("CITY_URL is for SANDBOX=1 only")
+        place = urlsplit(self.city_url)
+        if place.scheme != "http" or not place.netloc or place.path.strip("/"):
+            raise ValueError("CITY_URL must be like http://127.0.0.1:8010")
+        return self
+
     def dsn(self, role: DatabaseRole) -> URL:
         """Return the asyncpg URL of a role: its own setting, or DATABASE_URL with the role's local password.
 
@@ -91,8 +113,16 @@ class Settings(BaseSettings):
         return url.set(username=role.value, password=self.local_password(role))
 
     def clock(self) -> BusinessClock:
-        """Return the business clock that these settings ask for."""
+        """Return the business clock that these settings ask for: the city's, an anchored one, or the wall's."""
+        if self.city_url is not None:
+            return CityClock(self.city_url)
         return clock_of(sandbox=self.sandbox, wall_anchor=self.wall_anchor, business_anchor=self.business_anchor)
+
+    def city_control(self) -> CityControl | None:
+        """Return the buttons of the city's clock; None without a city or without its token."""
+        if self.city_url is None or self.city_control_token is None:
+            return None
+        return CityControl(self.city_url, self.city_control_token.get_secret_value())
 
     def local_password(self, role: DatabaseRole) -> str:
         """Return the role's password on a server of one's own, derived from the secret key."""

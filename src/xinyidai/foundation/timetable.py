@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import Index, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
@@ -42,6 +42,11 @@ _PERIOD_FORMAT = {
     Rhythm.MONTH: "%Y-%m",
 }
 
+_DUE = text(
+    "SELECT DISTINCT job FROM foundation.job_due WHERE done_at IS NULL AND attempts < :attempts"
+    " AND (leased_until IS NULL OR leased_until < :wall)"
+)
+
 RunJob = Callable[[AsyncSession, datetime], Awaitable[None]]
 
 
@@ -58,7 +63,10 @@ class JobDue(SQLModel, table=True):
     """One period of one job."""
 
     __tablename__ = "job_due"
-    __table_args__ = {"schema": "foundation"}
+    __table_args__ = (
+        Index("ix_job_due_open", "job", postgresql_where=text("done_at IS NULL")),
+        {"schema": "foundation"},
+    )
 
     job: str = Field(primary_key=True)
     period: str = Field(primary_key=True)
@@ -99,16 +107,17 @@ def retry_after(attempts: int) -> timedelta:
 
 async def tick(sessions: Sessions, *, now: datetime) -> int:
     """Write the periods that have begun by `now` and run what is due; return how many jobs ran."""
+    begun = [
+        {"job": job.name, "period": period_of(job.rhythm, now), "business_at": now, "attempts": 0} for job in jobs()
+    ]
     async with in_transaction(sessions) as session:
-        for job in jobs():
-            await session.execute(
-                insert(JobDue)
-                .values(job=job.name, period=period_of(job.rhythm, now), business_at=now, attempts=0)
-                .on_conflict_do_nothing()
-            )
+        if begun:
+            await session.execute(insert(JobDue).values(begun).on_conflict_do_nothing())
+        due = set((await session.execute(_DUE, {"attempts": MAX_ATTEMPTS, "wall": wall_now()})).scalars())
     ran = 0
     for job in jobs():
-        ran += await _run_due(sessions, job)
+        if job.name in due:
+            ran += await _run_due(sessions, job)
     return ran
 
 

@@ -332,3 +332,38 @@ def _offers_seen_by(viewer: Viewer) -> Select[Offer, OfferStanding]:
     if viewer.is_one_of(OrganisationKind.LENDER):
         return statement.where(col(Offer.lender_id) == viewer.organisation_id)
     return statement.where(col(Offer.firm_id) == viewer.organisation_id, col(OfferStanding.approved_at).is_not(None))
+
+
+async def organisations_to_act(session: AsyncSession, organisation_ids: Sequence[UUID], *, now: datetime) -> set[UUID]:
+    """Return those with something of their own to do: firms that may choose or accept, lenders with an opened demand.
+
+    Needs platform scope.
+    """
+    ids = list(organisation_ids)
+    statements = (
+        select(col(Dispatch.firm_id)).where(
+            col(Dispatch.firm_id).in_(ids), col(Dispatch.state) == DispatchState.INDICATED.value
+        ),
+        select(col(OfferStanding.firm_id)).where(
+            col(OfferStanding.firm_id).in_(ids),
+            col(OfferStanding.state) == OfferState.ISSUED.value,
+            col(OfferStanding.valid_until) > now,
+        ),
+        select(col(Dispatch.lender_id)).where(
+            col(Dispatch.lender_id).in_(ids),
+            col(Dispatch.state).in_([DispatchState.IN_REVIEW.value, DispatchState.CHOSEN.value]),
+        ),
+    )
+    found: set[UUID] = set()
+    for statement in statements:
+        found |= set((await session.execute(statement)).scalars())
+    return found
+
+
+async def firms_waiting(session: AsyncSession, firm_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of the firms whose demand lies before a lender that has to answer. Needs platform scope."""
+    waiting = [state.value for state in (DispatchState.SENT, DispatchState.IN_REVIEW, DispatchState.CHOSEN)]
+    found = await session.execute(
+        select(col(Dispatch.firm_id)).where(col(Dispatch.firm_id).in_(list(firm_ids)), col(Dispatch.state).in_(waiting))
+    )
+    return set(found.scalars())

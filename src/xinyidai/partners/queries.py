@@ -50,6 +50,7 @@ def view_of(row: ApiClient) -> KeyView:
         prefix=row.prefix,
         scopes=tuple(Scope(scope) for scope in row.scopes),
         is_sandbox=row.is_sandbox,
+        role=Role(row.role),
         created_by=row.created_by,
         created_at=row.created_at,
         revoked_at=row.revoked_at,

@@ -36,7 +36,13 @@ async def mint_key(
     """Mint a key."""
     return MintedKeyOut.of(
         await service.mint_key(
-            session, viewer, organisation_id=data.organisation_id, name=data.name, scopes=data.scopes, now=now
+            session,
+            viewer,
+            organisation_id=data.organisation_id,
+            name=data.name,
+            scopes=data.scopes,
+            role=data.role,
+            now=now,
         )
     )
 

@@ -53,8 +53,11 @@ class Scope(StrEnum):
     AUDIT_READ = "audit:read"
 
 
-CLIENT_ROLES: Final = frozenset({Role.OFFICER})
-"""A key makes, as an officer does; it never approves, so no pair of keys can stand for two people."""
+CLIENT_ROLES: Final = frozenset({Role.OFFICER, Role.APPROVER})
+"""A key makes, as an officer does. Only a simulated party's key in a sandbox may be an approver: otherwise no pair of
+keys can stand for two people."""
+MAX_BATCH: Final = 10_000
+"""Keys that one call mints for simulated parties."""
 
 
 class TooManyKeys(Refusal):
@@ -63,6 +66,22 @@ class TooManyKeys(Refusal):
     code = "too_many_keys"
     title_zh = "有效接口密钥已达上限 {most} 个，请先停用不再使用的密钥"
     title_en = "The organisation has {most} active keys already: revoke one that is no longer used"
+
+
+class PartyNotSimulated(Refusal):
+    """A sandbox key was asked for a party that is real."""
+
+    code = "party_not_simulated"
+    title_zh = "沙箱密钥只能发给模拟主体"
+    title_en = "Sandbox keys are for simulated parties only"
+
+
+class KeyRoleNotAllowed(Refusal):
+    """A key outside a sandbox, or of another role than keys have, was asked for."""
+
+    code = "key_role_not_allowed"
+    title_zh = "接口密钥只能是经办角色；复核角色仅限沙箱中的模拟主体"
+    title_en = "A key is an officer's; an approver's only for simulated parties in a sandbox"
 
 
 class KeyRevoked(Refusal):
@@ -83,10 +102,21 @@ class KeyView:
     prefix: str
     scopes: tuple[Scope, ...]
     is_sandbox: bool
+    role: Role
     created_by: UUID
     created_at: datetime
     revoked_at: datetime | None
     last_used_at: datetime | None
+
+
+@dataclass(frozen=True)
+class WantedKey:
+    """A key to mint for a simulated party, among many."""
+
+    organisation_id: UUID
+    name: str
+    role: Role
+    scopes: tuple[Scope, ...]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from xinyidai.access.rules import Role
 from xinyidai.foundation.paging import Page
 from xinyidai.partners.rules import KeyView, MintedKey, Scope
 
@@ -19,6 +20,7 @@ _KEY: JsonDict = {
     "prefix": "xyd_live_8c1f0a",
     "scopes": ["offers:write"],
     "is_sandbox": False,
+    "role": "officer",
     "created_by": "01976f2c-8a1e-7c55-9a53-0c7d0a5f2b12",
     "created_at": "2025-06-16T04:00:00Z",
     "revoked_at": None,
@@ -32,13 +34,19 @@ class ApiClientIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "example": {"organisation_id": _ORGANISATION_ID, "name": "核心系统", "scopes": ["offers:write"]}
+            "example": {
+                "organisation_id": _ORGANISATION_ID,
+                "name": "核心系统",
+                "scopes": ["offers:write"],
+                "role": "officer",
+            }
         },
     )
 
     organisation_id: UUID
     name: Annotated[str, Field(min_length=1, max_length=200)]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
+    role: Role = Field(Role.OFFICER, description="officer; approver only for a simulated party in a sandbox")
 
 
 class ApiClientOut(BaseModel):
@@ -52,6 +60,7 @@ class ApiClientOut(BaseModel):
     prefix: str
     scopes: list[Scope]
     is_sandbox: bool
+    role: Role
     created_by: UUID
     created_at: datetime
     revoked_at: datetime | None
@@ -67,6 +76,7 @@ class ApiClientOut(BaseModel):
             prefix=view.prefix,
             scopes=list(view.scopes),
             is_sandbox=view.is_sandbox,
+            role=view.role,
             created_by=view.created_by,
             created_at=view.created_at,
             revoked_at=view.revoked_at,

@@ -14,6 +14,7 @@ from xinyidai.access.rules import (
     PrincipalKind,
     Role,
     Viewer,
+    requires_a_person,
     requires_kind,
     requires_role,
     requires_scope,
@@ -22,7 +23,7 @@ from xinyidai.access.rules import (
 from xinyidai.audit import service as audit
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import lock_key
-from xinyidai.foundation.errors import NotAllowed, NotFound
+from xinyidai.foundation.errors import NotFound
 from xinyidai.parties import queries as parties
 from xinyidai.products import queries
 from xinyidai.products.models import Product
@@ -132,8 +133,8 @@ async def publish_proposed(session: AsyncSession, checker: Viewer, product_id: U
         It was published or closed before, or a later version of its code was published meanwhile.
     """
     _requires_lender(checker, Role.APPROVER)
-    if checker.principal_kind is PrincipalKind.CLIENT:
-        raise NotAllowed
+    requires_a_person(checker)
+    requires_role(checker, Role.APPROVER)
     row = await _own_locked(session, checker, product_id)
     requires_two_people(row.proposed_by, checker.principal_id)
     if row.state != ProductState.PROPOSED:

@@ -1,5 +1,6 @@
 """Reads of covers, claims and recoveries."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -186,3 +187,12 @@ async def paid_under_fen(session: AsyncSession, agreement_id: UUID) -> Fen:
 def may_see(viewer: Viewer, row: Claim) -> bool:
     """Say whether the viewer is a party to the claim or oversees all."""
     return viewer.is_one_of(*OVERSEES) or viewer.organisation_id in (row.lender_id, row.fund_id, row.guarantor_id)
+
+
+async def funds_to_act(session: AsyncSession, fund_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of the funds that have a claim to review or pay. Needs platform scope."""
+    waiting = [ClaimState.LODGED.value, ClaimState.SECOND_REVIEW.value, ClaimState.APPROVED.value]
+    found = await session.execute(
+        select(col(Claim.fund_id)).where(col(Claim.fund_id).in_(list(fund_ids)), col(Claim.state).in_(waiting))
+    )
+    return set(found.scalars())

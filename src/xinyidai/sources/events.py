@@ -15,3 +15,30 @@ class DeliveryLoaded:
     def aggregate(self) -> str:
         """Return the delivery."""
         return f"delivery:{self.delivery_id}"
+
+
+@dataclass(frozen=True)
+class PullAsked:
+    """A firm let the platform fetch its facts; an outside system is to be asked."""
+
+    pull_id: UUID
+    firm_id: UUID
+
+    @property
+    def aggregate(self) -> str:
+        """Return the pull."""
+        return f"pull:{self.pull_id}"
+
+
+@dataclass(frozen=True)
+class PullEnded:
+    """A pull is over; `state` says how."""
+
+    pull_id: UUID
+    firm_id: UUID
+    state: str
+
+    @property
+    def aggregate(self) -> str:
+        """Return the pull."""
+        return f"pull:{self.pull_id}"

@@ -18,10 +18,12 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import one_of, type_of_fen, type_of_json, type_of_moment
 from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.sealing import Stream, Xid8, register_stream
 from xinyidai.sources.rules import DeliveryKind, FileFormat
+from xinyidai.sources.rules.pulls import PullSource, PullState
 
 SEALS = register_stream(Stream("sources.fact_seal", "sources.sealable_fact_seal"))
 SUPERSESSIONS = register_stream(Stream("sources.supersession", "sources.sealable_supersession"))
@@ -163,3 +165,53 @@ class FactSeal(SQLModel, table=True):
     xid: str = Field(
         default=None, sa_type=Xid8, nullable=False, sa_column_kwargs={"server_default": text("pg_current_xact_id()")}
     )
+
+
+class Pull(SQLModel, table=True):
+    """One asking of an outside system; its secrets are encrypted and gone when it has ended."""
+
+    __tablename__ = "pull"
+    __table_args__ = (
+        one_of("source", PullSource),
+        one_of("state", PullState),
+        UniqueConstraint("firm_id", "code_digest"),
+        CheckConstraint(
+            "state IN ('pending', 'running') OR (sealed_code IS NULL AND sealed_token IS NULL)",
+            name="secrets_destroyed",
+        ),
+        CheckConstraint("(state IN ('pending', 'running')) = (ended_at IS NULL)", name="ended_once"),
+        Index(
+            "uq_pull_open_firm_id_source",
+            "firm_id",
+            "source",
+            unique=True,
+            postgresql_where=text("state IN ('pending', 'running')"),
+        ),
+        Index("ix_pull_firm_id_id", "firm_id", "id"),
+        {"schema": "sources"},
+    )
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    firm_id: UUID
+    source: str
+    state: str = PullState.PENDING.value
+    reason: str | None = None
+    asked_by: UUID
+    asked_at: datetime = Field(sa_type=type_of_moment)
+    months_from: date
+    months_to: date
+    code_digest: bytes = Field(sa_type=LargeBinary)
+    sealed_code: bytes | None = Field(default=None, sa_type=LargeBinary)
+    sealed_token: bytes | None = Field(default=None, sa_type=LargeBinary)
+    attempts: int = 0
+    leased_until: datetime | None = Field(default=None, sa_type=type_of_moment)
+    retries_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    touched_at: datetime = Field(default_factory=wall_now, sa_type=type_of_moment)
+    pages_done: int = 0
+    pages: int | None = None
+    covers_from: date | None = None
+    covers_to: date | None = None
+    received: int | None = None
+    loaded: int | None = None
+    delivery_id: UUID | None = Field(default=None, foreign_key="sources.delivery.id")
+    ended_at: datetime | None = Field(default=None, sa_type=type_of_moment)

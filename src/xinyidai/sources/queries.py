@@ -17,9 +17,10 @@ from xinyidai.foundation.clock import business_date, start_of_day
 from xinyidai.foundation.database import driver
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
-from xinyidai.sources.models import Delivery, RejectedRow
+from xinyidai.sources.models import Delivery, Pull, RejectedRow
 from xinyidai.sources.rules import ITEM, MAX_ROWS, DeliveryId, DeliveryKind, DeliveryReport
 from xinyidai.sources.rules import RejectedRow as RejectedRowView
+from xinyidai.sources.rules.pulls import PullId, PullReason, PullSource, PullState, PullView
 
 _SHANGHAI_OFFSET = np.timedelta64(8, "h")
 # Control characters never get into a fact, so one of them can keep texts apart.
@@ -184,4 +185,49 @@ def report_of(row: Delivery, *, is_repeat: bool) -> DeliveryReport:
         flagged=dict(row.flagged),
         received_at=row.received_at,
         is_repeat=is_repeat,
+    )
+
+
+async def pulls(session: AsyncSession, viewer: Viewer, *, cursor: str | None = None, limit: int = 50) -> Page[PullView]:
+    """Return the pulls of the viewer's firm, in the order they were asked for."""
+    size = limit_of(limit)
+    found = await session.execute(
+        select(Pull)
+        .where(col(Pull.firm_id) == viewer.organisation_id, col(Pull.id) > after_id(cursor))
+        .order_by(col(Pull.id))
+        .limit(size + 1)
+    )
+    return page_of([pull_view(row) for row in found.scalars()], limit=size, id_of=lambda view: view.id)
+
+
+async def pull(session: AsyncSession, viewer: Viewer, pull_id: UUID) -> PullView:
+    """Return a pull to its firm; to anybody else it is not there (`NotFound`)."""
+    mine = select(Pull).where(col(Pull.id) == pull_id, col(Pull.firm_id) == viewer.organisation_id)
+    row = (await session.execute(mine)).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    return pull_view(row)
+
+
+def pull_view(row: Pull) -> PullView:
+    """Return a pull's row as its firm sees it."""
+    return PullView(
+        id=PullId(row.id),
+        firm_id=row.firm_id,
+        source=PullSource(row.source),
+        state=PullState(row.state),
+        reason=None if row.reason is None else PullReason(row.reason),
+        asked_at=row.asked_at,
+        months_from=row.months_from,
+        months_to=row.months_to,
+        pages_done=row.pages_done,
+        pages=row.pages,
+        covers_from=row.covers_from,
+        covers_to=row.covers_to,
+        attempts=row.attempts,
+        retries_at=row.retries_at,
+        received=row.received,
+        loaded=row.loaded,
+        delivery_id=row.delivery_id,
+        ended_at=row.ended_at,
     )

@@ -15,7 +15,15 @@ from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.sources import queries, service
 from xinyidai.sources.rules import COLUMNS, MAX_BODY_BYTES, DeliveryKind
-from xinyidai.sources.schemas import DeliveryOut, DeliveryPageOut, InvoicesIn, RejectedPageOut
+from xinyidai.sources.schemas import (
+    DeliveryOut,
+    DeliveryPageOut,
+    InvoicesIn,
+    PullIn,
+    PullOut,
+    PullPageOut,
+    RejectedPageOut,
+)
 
 BY_SENDER = requires(
     OrganisationKind.AGENCY, OrganisationKind.OPERATOR, roles=(Role.OFFICER, Role.ADMIN), scope=service.SCOPE
@@ -23,6 +31,10 @@ BY_SENDER = requires(
 BY_READER = requires(
     OrganisationKind.AGENCY, OrganisationKind.OPERATOR, roles=(Role.OFFICER, Role.ADMIN), scope="sources:read"
 )
+BY_FIRM = requires(
+    OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER, roles=(Role.OWNER, Role.OFFICER), scope=service.SCOPE
+)
+BY_FIRM_READING = requires(OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER, scope="sources:read")
 _CSV_EXAMPLE = (
     ",".join(COLUMNS) + "\n91500103000000012N,26117001,out,2025-03-05,重庆买方有限公司,100.00,13.00,113.00,valid\n"
 )
@@ -132,6 +144,56 @@ async def list_rejected_rows(
     return RejectedPageOut.of(await queries.rejected_rows(session, viewer, delivery_id, cursor=cursor, limit=limit))
 
 
+@post(
+    "/tax/pulls",
+    operation_id="AskTaxPull",
+    summary="Fetch my invoices from the tax bureau",
+    description="With the code that the bureau gave when the firm said yes there, and under the firm's consent to the"
+    " platform. Done in the background: ask for the pull's state. The same code again answers with the same pull.",
+    guards=[BY_FIRM],
+    status_code=202,
+)
+async def ask_tax_pull(
+    data: JSONBody[PullIn],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> PullOut:
+    """Ask."""
+    return PullOut.of(await service.ask_pull(session, viewer, data.consent_code, now=now))
+
+
+@get(
+    "/pulls",
+    operation_id="ListPulls",
+    summary="My pulls",
+    description="What was fetched for one's own firm, in the order it was asked for.",
+    guards=[BY_FIRM_READING],
+)
+async def list_pulls(
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    cursor: FromQuery[str | None] = None,
+    limit: FromQuery[int] = 50,
+) -> PullPageOut:
+    """List pulls."""
+    return PullPageOut.of(await queries.pulls(session, viewer, cursor=cursor, limit=limit))
+
+
+@get(
+    "/pulls/{pull_id:uuid}",
+    operation_id="ShowPull",
+    summary="One pull",
+    description="How far it is, when it tries again, or why it ended without data; to its firm alone.",
+    guards=[BY_FIRM_READING],
+)
+async def show_pull(
+    pull_id: FromPath[UUID], viewer: NamedDependency[Viewer], session: NamedDependency[AsyncSession]
+) -> PullOut:
+    """Show a pull."""
+    return PullOut.of(await queries.pull(session, viewer, pull_id))
+
+
 router = Router(
     path="/sources",
     route_handlers=[
@@ -140,6 +202,9 @@ router = Router(
         list_deliveries,
         show_delivery,
         list_rejected_rows,
+        ask_tax_pull,
+        list_pulls,
+        show_pull,
     ],
     tags=["sources"],
 )

@@ -1,14 +1,30 @@
-"""What wakes the room: its own deliveries, to be sealed."""
+"""What wakes the room: its own deliveries, to be sealed; firms that let facts be fetched; and time."""
 
-from datetime import datetime
+import asyncio
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import cache
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.service import act_as_platform
-from xinyidai.foundation.outbox import Envelope, consumes
+from xinyidai.foundation.clock import BusinessClock
+from xinyidai.foundation.database import Sessions, in_transaction
+from xinyidai.foundation.errors import SourceUnavailable
+from xinyidai.foundation.outbox import Envelope, TryLater, consumes, consumes_outside
+from xinyidai.foundation.settings import settings
 from xinyidai.foundation.timetable import Rhythm, every
 from xinyidai.sources import service
-from xinyidai.sources.events import DeliveryLoaded
+from xinyidai.sources.adapters import InvoicePage, InvoiceSource, Row, SourceBusy, SourceDenied, SourceSilent
+from xinyidai.sources.adapters.tax import TaxBureau
+from xinyidai.sources.events import DeliveryLoaded, PullAsked
+from xinyidai.sources.rules import ConsentTakenBack, DeliveryInProgress
+from xinyidai.sources.rules.pulls import MAX_PAGES, Claimed, PullReason, PullStopped
+
+WAITED_FOR_AT_ONCE = timedelta(seconds=2)
+"""A source that asks for no more patience than this is waited for without giving the pull back."""
+SHORT_WAITS = 3
 
 
 @consumes(DeliveryLoaded, name="sources.seal_delivery")
@@ -23,3 +39,137 @@ async def seal_what_is_left(session: AsyncSession, now: datetime) -> None:
     """Seal deliveries whose event was lost or whose sealing failed."""
     await act_as_platform(session, now=now)
     await service.seal_facts(session, now=now)
+
+
+@every(Rhythm.HOUR, name="sources.abandon_pulls")
+async def abandon_pulls(session: AsyncSession, now: datetime) -> None:
+    """End pulls that nobody works on any more."""
+    await act_as_platform(session, now=now)
+    await service.abandon_pulls(session, now=now)
+
+
+@consumes_outside(PullAsked, name="sources.pull")
+async def pull_asked(sessions: Sessions, clock: BusinessClock, envelope: Envelope) -> None:
+    """Fetch a firm's invoices from the tax bureau."""
+    await pull(sessions, clock, tax_bureau(), envelope.id_of("pull_id"))
+
+
+@cache
+def tax_bureau() -> TaxBureau:
+    """Return this process's client of the tax bureau, whose connections are kept."""
+    known = settings()
+    if known.city_url is None or known.tax_client_id is None or known.tax_client_secret is None:
+        raise SourceUnavailable("tax", "not connected")
+    return TaxBureau(known.city_url, known.tax_client_id, known.tax_client_secret.get_secret_value())
+
+
+async def pull(sessions: Sessions, clock: BusinessClock, source: InvoiceSource, pull_id: UUID) -> None:
+    """Make one attempt at a pull: claim, ask page by page, store; each step a transaction, no call inside one.
+
+    Raises
+    ------
+    TryLater
+        The source asked for patience, or another worker has the pull.
+    """
+    async with in_transaction(sessions) as session:
+        await act_as_platform(session, now=clock.now())
+        claimed = await service.claim_pull(session, pull_id, now=clock.now())
+    if claimed is None:
+        return
+    if isinstance(claimed, timedelta):
+        raise TryLater(claimed)
+    wait: timedelta | None = None
+    try:
+        await _fetch(sessions, clock, source, claimed)
+    except PullStopped:
+        return
+    except SourceDenied:
+        reason = PullReason.CODE_REFUSED if claimed.token is None else PullReason.ACCESS_REFUSED
+        async with in_transaction(sessions) as session:
+            await act_as_platform(session, now=clock.now())
+            await service.deny_pull(session, pull_id, reason, now=clock.now())
+    except (SourceUnavailable, DeliveryInProgress) as error:
+        async with in_transaction(sessions) as session:
+            await act_as_platform(session, now=clock.now())
+            wait = await service.put_off(
+                session, pull_id, _reason_of(error), retry_after=getattr(error, "retry_after", None), now=clock.now()
+            )
+    if wait is not None:
+        raise TryLater(wait)
+
+
+async def _fetch(sessions: Sessions, clock: BusinessClock, source: InvoiceSource, claimed: Claimed) -> None:
+    token = claimed.token
+    if token is None:
+        token = await source.exchange(claimed.consent_code or "")
+        async with in_transaction(sessions) as session:
+            await act_as_platform(session, now=clock.now())
+            await service.keep_token(session, claimed.id, token)
+    rows: list[Row] = []
+    pages = 1
+    for number in range(1, MAX_PAGES + 1):
+        if number > pages:
+            break
+        page = await _page(source, token, claimed, number)
+        rows += page.rows
+        pages = page.pages
+        async with in_transaction(sessions) as session:
+            await act_as_platform(session, now=clock.now())
+            may_go_on = await service.note_page(
+                session,
+                claimed.id,
+                done=number,
+                pages=pages,
+                covers=(page.covers_from, page.covers_to),
+                now=clock.now(),
+            )
+        if not may_go_on:
+            await _give_back(source, token)
+            return
+    await _store(sessions, clock, claimed, rows)
+    await _give_back(source, token)
+
+
+async def _page(source: InvoiceSource, token: str, claimed: Claimed, number: int) -> InvoicePage:
+    """Return a page, waiting out a few short pauses that the source asks for."""
+    for _short_wait in range(SHORT_WAITS):
+        try:
+            return await _ask(source, token, claimed, number)
+        except SourceBusy as busy:
+            if busy.retry_after is None or busy.retry_after > WAITED_FOR_AT_ONCE:
+                raise
+            await asyncio.sleep(busy.retry_after.total_seconds())
+    return await _ask(source, token, claimed, number)
+
+
+async def _ask(source: InvoiceSource, token: str, claimed: Claimed, number: int) -> InvoicePage:
+    return await source.page(
+        token,
+        credit_code=claimed.credit_code,
+        months_from=claimed.months_from,
+        months_to=claimed.months_to,
+        number=number,
+    )
+
+
+async def _store(sessions: Sessions, clock: BusinessClock, claimed: Claimed, rows: list[Row]) -> None:
+    try:
+        async with in_transaction(sessions) as session:
+            await act_as_platform(session, now=clock.now())
+            await service.store_pull(session, claimed.id, rows, now=clock.now())
+    except ConsentTakenBack:
+        async with in_transaction(sessions) as session:
+            await act_as_platform(session, now=clock.now())
+            await service.deny_pull(session, claimed.id, PullReason.CONSENT_TAKEN_BACK, now=clock.now())
+
+
+async def _give_back(source: InvoiceSource, token: str) -> None:
+    """Tell the source that we are through; where it does not listen, the token ends by itself."""
+    with suppress(SourceUnavailable, SourceDenied):
+        await source.give_back(token)
+
+
+def _reason_of(error: Exception) -> PullReason:
+    if isinstance(error, SourceBusy | DeliveryInProgress):
+        return PullReason.QUOTA
+    return PullReason.SILENT if isinstance(error, SourceSilent) else PullReason.FAULTY

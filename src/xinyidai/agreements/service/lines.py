@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import (
     OrganisationKind,
-    PrincipalKind,
     Role,
     Viewer,
+    requires_a_person,
     requires_kind,
     requires_role,
     requires_two_people,
@@ -26,7 +26,7 @@ from xinyidai.agreements.rules import (
     check_line_step,
 )
 from xinyidai.audit import service as audit
-from xinyidai.foundation.errors import NotAllowed, NotFound
+from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.outbox import announce
 from xinyidai.parties.rules import PLATFORM_ID
 
@@ -163,8 +163,7 @@ async def locked_agreement(session: AsyncSession, agreement_id: UUID) -> Agreeme
 def requires_fund_desk(viewer: Viewer, fund_id: UUID, *roles: Role) -> None:
     """Refuse who is no person with one of the roles at this fund or at the operator; another's line is not found."""
     requires_kind(viewer, OrganisationKind.FUND, OrganisationKind.OPERATOR)
-    if viewer.principal_kind is PrincipalKind.CLIENT:
-        raise NotAllowed
+    requires_a_person(viewer)
     if viewer.is_one_of(OrganisationKind.FUND) and viewer.organisation_id != fund_id:
         raise NotFound
     requires_role(viewer, *roles)

@@ -14,6 +14,7 @@ from xinyidai.access.service import act_as, act_as_platform
 from xinyidai.cli.surroundings import Connected
 from xinyidai.foundation import outbox
 from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.progress import Progress
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Stage:
     connected: Connected
     now: datetime
     began: float
+    progress: Progress | None = None
 
     @asynccontextmanager
     async def acting(self, viewer: Viewer) -> AsyncGenerator[AsyncSession]:
@@ -44,7 +46,18 @@ class Stage:
 
     def tell(self, sentence: str) -> None:
         """Print one line of progress with the seconds so far."""
-        click.echo(f"[{time.monotonic() - self.began:6.1f} s] {sentence}", err=True)
+        click.echo(f"[{self.seconds():6.1f} s] {sentence}", err=True)
+        if self.progress is not None:
+            self.progress.tell(sentence, seconds=self.seconds())
+
+    def count(self, what: str, done: int, of: int) -> None:
+        """Show how far a long step is."""
+        if self.progress is not None:
+            self.progress.count(what, done=done, of=of, seconds=self.seconds())
+
+    def seconds(self) -> float:
+        """Return how long the story has been going on."""
+        return round(time.monotonic() - self.began, 1)
 
 
 def stage_at(connected: Connected, now: datetime) -> Stage:

@@ -48,7 +48,7 @@ class Cast:
 
 async def found(stage: Stage) -> Cast:
     """Register the institutions and their people."""
-    operator = await _staff(stage, PLATFORM_ID, "operator")
+    operator = await staff_of(stage, PLATFORM_ID, "operator")
     fund = await _institution(stage, OrganisationKind.FUND, "模拟风险补偿资金池", 1)
     guarantor = await _institution(stage, OrganisationKind.GUARANTOR, "模拟融资担保公司", 2)
     regulator = await _institution(stage, OrganisationKind.REGULATOR, "模拟地方金融管理部门", 3)
@@ -109,10 +109,11 @@ async def _institution(stage: Stage, kind: OrganisationKind, name: str, number: 
             is_simulated=True,
             now=stage.now,
         )
-    return await _staff(stage, party_id, f"{kind.value}{number}")
+    return await staff_of(stage, party_id, f"{kind.value}{number}")
 
 
-async def _staff(stage: Stage, party_id: PartyId, desk: str) -> Desk:
+async def staff_of(stage: Stage, party_id: PartyId, desk: str) -> Desk:
+    """Give a party two people, a maker and a checker, and return them."""
     maker = await _person(stage, party_id, f"{desk}.maker", Role.OFFICER)
     checker = await _person(stage, party_id, f"{desk}.checker", Role.APPROVER)
     return Desk(party_id, maker, checker)

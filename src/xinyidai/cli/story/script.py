@@ -1,4 +1,4 @@
-"""What a story is given: firms, an invoice file, outcomes, and the terms of lending. Made by a case or by the demo."""
+"""What a story is given: firms, an invoice file, outcomes, and the terms of lending. Made by a case."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ def requires_lender_desk(viewer: Viewer) -> None:
 
 
 def requires_lender_checker(viewer: Viewer) -> None:
-    """Refuse with `NotAllowed` who is no approver of a lender. A machine never approves."""
+    """Refuse with `NotAllowed` who is no approver of a lender; a machine is one only where it plays a person."""
     requires_kind(viewer, OrganisationKind.LENDER)
     requires_role(viewer, Role.APPROVER)
 

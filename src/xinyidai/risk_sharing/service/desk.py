@@ -10,6 +10,7 @@ from xinyidai.access.rules import (
     PrincipalKind,
     Role,
     Viewer,
+    requires_a_person,
     requires_kind,
     requires_role,
     requires_scope,
@@ -17,7 +18,7 @@ from xinyidai.access.rules import (
 from xinyidai.access.service import platform_scope
 from xinyidai.agreements.rules import COVERING, RiskParts, RiskParty, cash_code
 from xinyidai.audit import service as audit
-from xinyidai.foundation.errors import NotAllowed, NotFound
+from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.outbox import announce
 from xinyidai.ledger import service as ledger
 from xinyidai.ledger.rules import Book, Leg
@@ -42,8 +43,7 @@ def requires_claim_desk(viewer: Viewer, row: Claim, *roles: Role) -> None:
     requires_kind(viewer, OrganisationKind.FUND)
     if viewer.organisation_id != row.fund_id:
         raise NotFound
-    if viewer.principal_kind is PrincipalKind.CLIENT:
-        raise NotAllowed
+    requires_a_person(viewer)
     requires_role(viewer, *roles)
 
 

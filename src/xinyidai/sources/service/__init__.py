@@ -1,6 +1,31 @@
 """The verbs of the room: take a delivery in, seal facts, verify them."""
 
+from xinyidai.sources.service.pulling import (
+    abandon_pulls,
+    ask_pull,
+    claim_pull,
+    deny_pull,
+    keep_token,
+    note_page,
+    put_off,
+    store_pull,
+)
 from xinyidai.sources.service.receiving import SCOPE, receive_csv, receive_file, receive_rows
 from xinyidai.sources.service.sealing import seal_facts, verify_facts
 
-__all__ = ["SCOPE", "receive_csv", "receive_file", "receive_rows", "seal_facts", "verify_facts"]
+__all__ = [
+    "SCOPE",
+    "abandon_pulls",
+    "ask_pull",
+    "claim_pull",
+    "deny_pull",
+    "keep_token",
+    "note_page",
+    "put_off",
+    "receive_csv",
+    "receive_file",
+    "receive_rows",
+    "seal_facts",
+    "store_pull",
+    "verify_facts",
+]

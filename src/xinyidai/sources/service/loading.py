@@ -35,6 +35,7 @@ class Load:
     delivery_no: int
     now: datetime
     today: date
+    keeps_repeats: bool = True
     firm_ids: dict[str, UUID | None] = field(default_factory=dict)
     consenting: set[UUID] = field(default_factory=set)
     with_past: set[UUID] = field(default_factory=set)
@@ -191,6 +192,10 @@ def _repeated(facts: Facts, faults: Mapping[Fault, BoolArray]) -> _Repeated:
 async def _reject(load: Load, line_nos: Sequence[int], faults: Sequence[str], contents: Sequence[str]) -> None:
     for joined in faults:
         load.rejected.update(joined.split(","))
+    if not load.keeps_repeats:
+        kept = [place for place, joined in enumerate(faults) if joined != Fault.DUPLICATE_ROW]
+        line_nos = [line_nos[place] for place in kept]
+        faults, contents = ([texts[place] for place in kept] for texts in (faults, contents))
     await storing.reject(
         load.connection,
         delivery_no=load.delivery_no,

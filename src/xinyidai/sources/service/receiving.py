@@ -89,7 +89,7 @@ async def receive_file(
         await act_as(session, viewer, now=now)
         for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
             await set_local(session, limit, _FILE_TIME_OUT)
-        return await _receive(session, viewer, source, kind=kind, expected_rows=expected_rows, now=now)
+        return await receive_source(session, viewer, source, kind=kind, expected_rows=expected_rows, now=now)
 
 
 async def receive_csv(
@@ -97,7 +97,7 @@ async def receive_csv(
 ) -> DeliveryReport:
     """Take in a CSV body in the caller's transaction; see `receive_file`."""
     _requires_sender(viewer)
-    return await _receive(session, viewer, open_csv(body), kind=kind, expected_rows=None, now=now)
+    return await receive_source(session, viewer, open_csv(body), kind=kind, expected_rows=None, now=now)
 
 
 async def receive_rows(
@@ -110,7 +110,7 @@ async def receive_rows(
 ) -> DeliveryReport:
     """Take in rows of text fields in the caller's transaction; see `receive_file`."""
     _requires_sender(viewer)
-    return await _receive(session, viewer, open_rows(rows), kind=kind, expected_rows=None, now=now)
+    return await receive_source(session, viewer, open_rows(rows), kind=kind, expected_rows=None, now=now)
 
 
 def _requires_sender(viewer: Viewer) -> None:
@@ -121,15 +121,20 @@ def _requires_sender(viewer: Viewer) -> None:
         requires_role(viewer, Role.OFFICER, Role.ADMIN)
 
 
-async def _receive(
+async def receive_source(
     session: AsyncSession,
     viewer: Viewer,
     source: Source,
     *,
     kind: DeliveryKind,
-    expected_rows: int | None,
+    expected_rows: int | None = None,
+    keeps_repeats: bool = True,
     now: datetime,
 ) -> DeliveryReport:
+    """Take in what was opened, in the caller's transaction; who may is checked by the verbs around this one.
+
+    Without `keeps_repeats` rows that the platform holds already are counted as rejected and not kept aside.
+    """
     item = await catalogue.item(session, ITEM, business_date(now))
     requires_usable(item)
     if item.topology is not Topology.HELD_COPY:
@@ -140,7 +145,7 @@ async def _receive(
         return report_of(earlier, is_repeat=True)
     connection = await driver(session)
     delivery_no = (await session.execute(text("SELECT nextval('sources.delivery_no')"))).scalar_one()
-    load = Load(session, connection, viewer, kind, delivery_no, now, business_date(now))
+    load = Load(session, connection, viewer, kind, delivery_no, now, business_date(now), keeps_repeats=keeps_repeats)
     await storing.prepare(connection)
     chunks = source.chunks() if kind is DeliveryKind.VAT_INVOICE else _as_one(source.chunks())
     async with platform_scope(session), aclosing(_read_ahead(chunks)) as ahead:

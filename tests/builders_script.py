@@ -1,4 +1,4 @@
-"""The script of the demo: a small synthetic set that the simulated city writes as files, from a seed."""
+"""The script of the first loan for tests: a small synthetic set that the simulated city writes as files."""
 
 import subprocess
 import sys

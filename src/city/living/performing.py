@@ -1,0 +1,68 @@
+"""Performing an act over HTTP, once, with its idempotency key, and writing it down."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+
+import structlog
+
+from city.bots.acts import Act
+from city.platform import Answer, Platform
+from city.settings import Actor
+from city.store import Store
+from city.world.draws import act_key
+
+log = structlog.get_logger()
+API = "/api/v1"
+FUND_BELL = "fund"
+
+
+class Performer:
+    """What all actors of one process share: the way to the platform, the log of acts, the bells."""
+
+    def __init__(self, platform: Platform, store: Store, *, seed: int) -> None:
+        self.platform = platform
+        self.store = store
+        self.seed = seed
+        self.done: Counter[str] = Counter()
+        self._rung: set[str] = set()
+        self._ringing: set[str] = set()
+
+    def begin_round(self) -> None:
+        """Let the bells of the last round be heard in this one, so that the platform's worker comes in between."""
+        self.done = Counter()
+        self._rung, self._ringing = self._ringing, set()
+
+    def hears(self, name: str) -> bool:
+        """Say whether somebody's bell rang since the last round."""
+        return name in self._rung
+
+    def ring(self, names: Iterable[str]) -> None:
+        """Ring for the next round."""
+        self._ringing.update(names)
+
+    async def perform(self, actor: Actor, act: Act, day: date) -> Answer:
+        """Do an act with one of the actor's two keys.
+
+        Raises
+        ------
+        PlatformAway
+            It may have been done all the same: the next try carries the same key.
+        """
+        key = act_key(self.seed, actor.credit_code, act.name, *act.natural)
+        secret = actor.checker_key if act.by_checker else actor.maker_key
+        answer = await self.platform.call(secret, act.method, f"{API}{act.path}", act.body, idempotency_key=key)
+        self.done[act.name] += 1
+        self.store.log_event(key, day.isoformat(), actor.credit_code, act.name, answer.status)
+        self.ring(act.rings)
+        if not answer.is_ok:
+            log.info("act_refused", act=act.name, status=answer.status, code=answer.code)
+        return answer
+
+    async def read(self, actor: Actor, path: str) -> Answer:
+        """Read as the actor."""
+        return await self.platform.call(actor.maker_key, "GET", f"{API}{path}")
+
+    async def pages(self, actor: Actor, path: str, field: str) -> list[dict[str, object]]:
+        """Read a whole list as the actor."""
+        return await self.platform.pages(actor.maker_key, f"{API}{path}", field)

@@ -1,0 +1,64 @@
+"""The city's clock as it is kept: one line in memory and on disk, so that a restart goes on where it was."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from city.clock import LIVE_AGE_MS, Line, Mode, a_new_line
+from city.store import Store
+
+Wall = Callable[[], datetime]
+
+
+class Timekeeper:
+    """The line of time; every change is kept before it is told."""
+
+    def __init__(self, store: Store, *, mode: Mode, starts_at: datetime, wall: Wall) -> None:
+        self._store = store
+        self._wall = wall
+        kept = store.read_line()
+        if kept is None or kept.mode is not mode:
+            business = starts_at if kept is None else kept.at(wall())
+            kept = a_new_line(wall(), business, mode)
+            store.keep_line(kept)
+        self.line: Line = kept
+
+    def now(self) -> datetime:
+        """Return the business time."""
+        return self.line.at(self._wall())
+
+    def reread(self) -> None:
+        """Follow what another process of the city has done to the line."""
+        self.line = self._store.read_line() or self.line
+
+    def pause(self, *, waits_for: str | None = None) -> None:
+        """Stop the time, and say whom it waits for."""
+        self._keep(self.line.paused(self._wall(), waits_for=waits_for))
+
+    def run(self, rate: float | None = None) -> None:
+        """Let the time flow."""
+        self._keep(self.line.running(self._wall(), rate=rate))
+
+    def speed(self, rate: float) -> None:
+        """Change the speed."""
+        self._keep(self.line.at_speed(self._wall(), rate))
+
+    def move_to(self, business: datetime) -> None:
+        """Go forward."""
+        self._keep(self.line.moved_to(self._wall(), business))
+
+    def shown(self) -> dict[str, object]:
+        """Return the line as everybody reads it."""
+        line = self.line
+        return {
+            "wall_anchor": line.wall_anchor.astimezone(UTC).isoformat(),
+            "business_anchor": line.business_anchor.astimezone(UTC).isoformat(),
+            "rate": line.rate,
+            "max_age_ms": 0 if line.mode is Mode.LOCKSTEP else LIVE_AGE_MS,
+            "mode": line.mode.value,
+            "is_paused": line.is_paused,
+            "waits_for": line.waits_for,
+        }
+
+    def _keep(self, line: Line) -> None:
+        self._store.keep_line(line)
+        self.line = line

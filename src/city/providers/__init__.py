@@ -1,0 +1,1 @@
+"""The city's HTTP: clock, registry, tax provider, credit history."""

@@ -1,0 +1,86 @@
+"""What a simulated city asks of a sandbox: whether a signed-in person has something to do, or waits for bots."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from litestar import Router, get
+from litestar.di import NamedDependency
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.guards import requires
+from xinyidai.access.rules import Viewer
+from xinyidai.access.service import platform_scope
+from xinyidai.foundation.clock import wall_now
+from xinyidai.foundation.errors import NotFound
+from xinyidai.matching import queries as matching
+from xinyidai.risk_sharing import queries as risk_sharing
+
+PRESENT_FOR: Final = timedelta(minutes=2)
+"""Wall time after a person's last request in which time may wait for them."""
+
+SignedIn = Callable[[AsyncSession, datetime], Awaitable[frozenset[UUID]]]
+
+
+async def nobody(_session: AsyncSession, _since: datetime) -> frozenset[UUID]:
+    """Return nobody: for a platform that keeps no sessions in its database."""
+    return frozenset()
+
+
+signed_in: list[SignedIn] = [nobody]
+"""How to learn for which organisations persons are signed in and were seen since a wall time; the last one is asked."""
+
+
+class WaitsFor(StrEnum):
+    """Whom the time waits for, or who should hurry."""
+
+    PERSON = "person"
+    BOTS = "bots"
+
+
+class PersonPendingOut(BaseModel):
+    """An organisation with a signed-in person, and who is to act in its business."""
+
+    organisation_id: UUID
+    waits_for: WaitsFor
+
+
+class PendingOut(BaseModel):
+    """Whom the time should wait for: a person before bots; null where nobody signed in has anything open."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"waits_for": None, "persons": []}})
+
+    waits_for: WaitsFor | None
+    persons: list[PersonPendingOut]
+
+
+@get(
+    "/pending",
+    operation_id="ShowPending",
+    summary="Whom the simulated time waits for",
+    description="In a sandbox only, for the simulated city: signed-in persons with an indication to choose from, an"
+    " offer to accept, a dispatch opened or a claim on their desk; and firms whose demand waits for banks.",
+    guards=[requires(scope="parties:read")],
+)
+async def show_pending(
+    viewer: NamedDependency[Viewer], session: NamedDependency[AsyncSession], now: NamedDependency[datetime]
+) -> PendingOut:
+    """Show whom the time waits for."""
+    if not viewer.is_simulated:
+        raise NotFound
+    async with platform_scope(session):
+        present = sorted(await signed_in[-1](session, wall_now() - PRESENT_FOR))
+        if not present:
+            return PendingOut(waits_for=None, persons=[])
+        to_act = await matching.organisations_to_act(session, present, now=now)
+        to_act |= await risk_sharing.funds_to_act(session, present)
+        waiting = await matching.firms_waiting(session, present) - to_act
+    persons = [PersonPendingOut(organisation_id=one, waits_for=WaitsFor.PERSON) for one in sorted(to_act)]
+    persons += [PersonPendingOut(organisation_id=one, waits_for=WaitsFor.BOTS) for one in sorted(waiting)]
+    return PendingOut(waits_for=persons[0].waits_for if persons else None, persons=persons)
+
+
+sandbox_router = Router(path="/sandbox", route_handlers=[show_pending], tags=["sandbox"])

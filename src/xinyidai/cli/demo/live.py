@@ -1,0 +1,150 @@
+"""`demo`: web in this process, worker, beat and city beside it; seeded while the web server is up already."""
+
+import asyncio
+import errno
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import asyncpg
+import click
+import httpx2
+from sqlalchemy.exc import DBAPIError
+
+from xinyidai.cli.demo.keeping import Keeper
+from xinyidai.cli.demo.neighbours import HOST, CityPlan, Neighbours, neighbours
+from xinyidai.cli.demo.once import connect_to_city, reading, seed_city
+from xinyidai.cli.servers import serve_http
+from xinyidai.cli.story.acting import Stage
+from xinyidai.cli.surroundings import (
+    Surroundings,
+    bring_up_to_date,
+    home,
+    require_free_port,
+    say,
+    surroundings,
+)
+from xinyidai.foundation.errors import Refusal
+from xinyidai.foundation.progress import PreparationState, Progress
+from xinyidai.worker import connect_broker, load_rooms
+
+FIRMS: Final = 2_000
+CITY_PORT: Final = 8010
+LIVE: Final = "live"
+DISK_FULL: Final = 14
+"""The exit code of a full disk, the same as run.py's."""
+_DISK_FULL_STATE: Final = "53100"
+
+
+class DiskIsFull(click.ClickException):
+    """No room for the seeded city."""
+
+    exit_code = DISK_FULL
+
+
+@dataclass
+class Preparing:
+    """The preparation beside the web server: seeds, keeps a template, starts worker and beat, lets time flow.
+
+    It runs in a thread that lives as long as the children it started: the kernel ends them with that thread.
+    """
+
+    around: Surroundings
+    keeper: Keeper
+    beside: Neighbours
+    platform_url: str
+    is_over: threading.Event = field(default_factory=threading.Event)
+    failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Prepare, then wait until the demo ends."""
+        began = time.monotonic()
+        progress = Progress(home())
+        try:
+            if not self.keeper.is_seeded():
+                self.around.run(lambda connected: self._seed(Stage(connected, connected.clock.now(), began, progress)))
+                self.keeper.mark_seeded()
+                self.keeper.save()
+                say(
+                    f"[{time.monotonic() - began:6.1f} s] kept as a template: later starts and --reset skip the seeding"
+                )
+            self.beside.start(["xinyidai", "work"])
+            self.beside.start(["xinyidai", "beat"])
+            self._tell_clock("run")
+            progress.end(PreparationState.READY, seconds=round(time.monotonic() - began, 1))
+            say(f"The city lives: {self.keeper.plan.firms:,} firms. Pages and API on {self.platform_url}")
+            self.is_over.wait()
+            with suppress(httpx2.HTTPError):
+                self._tell_clock("pause")
+        except (Refusal, DBAPIError, OSError, httpx2.HTTPError, asyncpg.PostgresError, click.ClickException) as error:
+            self.failure = error
+            progress.end(PreparationState.FAILED, seconds=round(time.monotonic() - began, 1))
+            os.kill(os.getpid(), signal.SIGINT)
+
+    async def _seed(self, stage: Stage) -> None:
+        known = stage.connected.settings
+        assert known.broker_url is not None, "the broker was started with the servers"
+        connect_broker(known.broker_url.get_secret_value())
+        with reading(self.keeper.plan) as city:
+            await seed_city(stage, city, self.keeper.plan, platform_url=self.platform_url)
+
+    def _tell_clock(self, act: str) -> None:
+        with reading(self.keeper.plan) as city:
+            city.tell_clock(act)
+
+
+def run_live(*, seed: int, firms: int, port: int, city_port: int, reset: bool) -> None:
+    """Run the living demo until told to stop."""
+    for wanted in (port, city_port):
+        require_free_port(HOST, wanted)
+    name = f"demo_{seed}_{firms}"
+    plan = CityPlan(home() / name, seed, firms, LIVE, city_port)
+    with surroundings(database=name, with_broker=True, migrated=False) as around, neighbours() as beside:
+        if around.embedded is None:
+            raise click.ClickException("demo seeds and resets databases of its own: unset DATABASE_URL, or use serve")
+        keeper = Keeper(around.embedded.dsn("postgres"), name, plan)
+        _make_ready(keeper, around, reset=reset)
+        secret = keeper.tax_secret()
+        if secret is not None:
+            os.environ["TAX_CLIENT_SECRET"] = secret
+        around = connect_to_city(around, plan)
+        plan.start(beside)
+        with reading(plan) as city:
+            city.tell_clock("pause")
+        load_rooms()
+        preparing = Preparing(around, keeper, beside, f"http://{HOST}:{port}")
+        thread = threading.Thread(target=preparing.run, name="preparing")
+        thread.start()
+        try:
+            serve_http(around, host=HOST, port=port)
+        finally:
+            preparing.is_over.set()
+            thread.join()
+            if preparing.failure is not None:
+                raise told(preparing.failure, keeper)
+
+
+def _make_ready(keeper: Keeper, around: Surroundings, *, reset: bool) -> None:
+    for half_made in keeper.remove_half_made():
+        say(f"removed {half_made}: its making was interrupted")
+    if reset or not keeper.is_seeded():
+        if keeper.restore():
+            say("restored the seeded city from its template")
+        else:
+            keeper.start_anew()
+    asyncio.run(bring_up_to_date(around.settings))
+
+
+def told(failure: BaseException, keeper: Keeper) -> click.ClickException:
+    """Return a failure of the preparation as a sentence, with what was done about it."""
+    state = getattr(getattr(failure, "orig", failure), "sqlstate", None)
+    if state == _DISK_FULL_STATE or getattr(failure, "errno", None) == errno.ENOSPC:
+        removed = ", ".join(keeper.remove_half_made()) or "nothing half-made was left"
+        return DiskIsFull(f"the disk of {home()} is full; removed: {removed}. Free some space and start again")
+    if isinstance(failure, Refusal):
+        return click.ClickException(f"{failure.code}: {failure.sentence('en')} / {failure.sentence('zh')}")
+    return click.ClickException(f"the city could not be seeded: {failure}")

@@ -1,0 +1,118 @@
+"""The driver of a lock-step demo: it sets the day, ticks, waits until nothing is left to do, and lets everybody act."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import redis.asyncio as redis
+from sqlalchemy import text
+
+from xinyidai.cli.demo.reading import CityReader
+from xinyidai.foundation import outbox
+from xinyidai.foundation.clock import SHANGHAI, BusinessClock, start_of_day
+from xinyidai.foundation.database import Sessions, in_transaction
+from xinyidai.worker import deliver, tick
+
+OPENS: Final = timedelta(hours=9)
+POLL_SECONDS: Final = 0.002
+PATIENCE_SECONDS: Final = 120
+MAX_ROUNDS: Final = 60
+QUEUE, IN_HAND = "celery", "unacked"
+_JOBS: Final = text(
+    "SELECT count(*), count(*) FILTER (WHERE done_at IS NULL), count(*) FILTER (WHERE last_error IS NOT NULL)"
+    " FROM foundation.job_due WHERE business_at = :now"
+)
+_LEFT: Final = text(
+    "SELECT count(*) FILTER (WHERE state = 'waiting'), count(*) FILTER (WHERE state = 'parked')"
+    " FROM foundation.outbox_delivery WHERE state IN ('waiting', 'parked')"
+)
+
+Condition = Callable[[], Awaitable[bool]]
+
+
+class StuckError(RuntimeError):
+    """The platform does not come to rest; the message says on what it waits."""
+
+
+@dataclass
+class Driver:
+    """What moves the days: the city's clock, the broker, and a look into outbox and timetable."""
+
+    city: CityReader
+    clock: BusinessClock
+    broker: redis.Redis
+    sessions: Sessions
+    acts: Counter[str] = field(default_factory=Counter)
+
+    async def live(self, first: date, days: int) -> datetime:
+        """Live these days, from nine o'clock of the first on; return the last moment."""
+        now = start_of_day(first) + OPENS
+        for number in range(days):
+            now = start_of_day(first + timedelta(days=number)) + OPENS
+            if self.clock.now() < now:
+                self.city.tell_clock("set", business_at=now.isoformat())
+            await self.live_day(now)
+        return now
+
+    async def live_day(self, now: datetime) -> None:
+        """Tick, then let everybody act and the worker follow, until there is nothing more to do."""
+        await self._tick(now)
+        for _round in range(MAX_ROUNDS):
+            await self.rest()
+            done = self.city.act(now.isoformat())
+            self.acts.update(done)
+            if not sum(done.values()):
+                return
+        raise StuckError(f"on {now.astimezone(SHANGHAI):%Y-%m-%d} somebody acts without end: {dict(done)}")
+
+    async def rest(self) -> None:
+        """Wait until no message is left and no delivery waits; hand out again what is due for another try."""
+        give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while True:
+            await self._until(self._queue_is_empty, "messages")
+            due = await outbox.waiting(self.sessions)
+            for delivery_id in due:
+                deliver.apply_async((str(delivery_id),))
+            if due:
+                continue
+            if not await self._count_waiting():
+                return
+            if asyncio.get_running_loop().time() > give_up_at:
+                raise StuckError("a delivery is put off for too long")
+            await asyncio.sleep(0.1)
+
+    async def _tick(self, now: datetime) -> None:
+        """Let the timetable run what is due, and wait for it."""
+        tick.apply_async()
+
+        async def are_done() -> bool:
+            async with in_transaction(self.sessions) as session:
+                begun, open_jobs, failed = (await session.execute(_JOBS, {"now": now})).one()
+            if failed:
+                raise StuckError("a job of the timetable failed: see the worker's log")
+            return bool(begun) and not open_jobs
+
+        await self._until(are_done, "jobs")
+
+    async def _queue_is_empty(self) -> bool:
+        pipeline = self.broker.pipeline(transaction=True)
+        pipeline.llen(QUEUE)
+        pipeline.hlen(IN_HAND)
+        return not any(await pipeline.execute())
+
+    async def _count_waiting(self) -> int:
+        async with in_transaction(self.sessions) as session:
+            waiting, parked = (await session.execute(_LEFT)).one()
+        if parked:
+            raise StuckError("a delivery was given up: see the worker's log")
+        return int(waiting)
+
+    async def _until(self, is_true: Condition, what: str) -> None:
+        give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while not await is_true():
+            if asyncio.get_running_loop().time() > give_up_at:
+                raise StuckError(f"the worker does not come to an end with its {what}")
+            await asyncio.sleep(POLL_SECONDS)

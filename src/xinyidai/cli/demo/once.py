@@ -1,0 +1,155 @@
+"""`demo --once`: a year and a half in lock-step on the real processes, and figures at the end."""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import click
+import redis.asyncio as redis
+
+from xinyidai.cli.demo import history, seeding
+from xinyidai.cli.demo.figures import Ending, as_table, end
+from xinyidai.cli.demo.lockstep import Driver
+from xinyidai.cli.demo.neighbours import HOST, CityPlan, Neighbours, free_port, neighbours, wait_for
+from xinyidai.cli.demo.reading import CityReader
+from xinyidai.cli.demo.seeding import CityGround, TaxClient, actors_of, write_city_file
+from xinyidai.cli.people import refusals_told
+from xinyidai.cli.story.acting import Stage, stage_at
+from xinyidai.cli.story.cast import Desk
+from xinyidai.cli.surroundings import Connected, Surroundings, home, surroundings
+from xinyidai.foundation.clock import add_months, business_date
+from xinyidai.foundation.settings import Settings, settings
+from xinyidai.worker import connect_broker, load_rooms
+
+FIRMS: Final = 300
+MONTHS: Final = 18
+LOCKSTEP: Final = "lockstep"
+COMES_BACK: Final = "/tax/back"
+"""The page of the platform to which the tax provider sends a person back with a consent code."""
+TOLD_EVERY_DAYS: Final = 91
+
+
+def run_once(*, seed: int, firms: int, months: int, json_file: Path | None) -> None:
+    """Run it, print the table, write the figures; exit 1 when books, seals or replays do not hold."""
+    folder = home() / f"once_seed{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    with surroundings(database=f"once_seed{seed}", fresh=True, with_broker=True) as around, neighbours() as beside:
+        plan = CityPlan(folder, seed, firms, LOCKSTEP, free_port())
+        known = connect_to_city(around, plan)
+        plan.start(beside)
+        load_rooms()
+
+        async def act(connected: Connected) -> Ending:
+            return await _live(connected, plan, beside, database=around.database, months=months)
+
+        with refusals_told():
+            ending = known.run(act)
+    click.echo(f"\nsimulated city, seed {seed}: every firm, bank and person is made up")
+    click.echo(as_table(ending.figures))
+    if json_file is not None:
+        json_file.write_text(json.dumps(ending.figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        click.echo(f"figures written to {json_file}")
+    if not holds(ending):
+        raise click.ClickException("the books, the seals or the replay do not hold: see the figures")
+
+
+def holds(ending: Ending) -> bool:
+    """Say whether nothing is altered or unbalanced and every decision replays."""
+    figures = ending.figures
+    replayed = figures["replay"]
+    assert isinstance(replayed, dict), "figures hold the replay's three counts"
+    return (
+        ending.verified.is_clean
+        and figures["ledger_imbalance_fen"] == 0
+        and figures["unsealed"] == 0
+        and figures["regulator_disbursed_fen"] == figures["disbursed_fen"]
+        and replayed["different"] == 0
+    )
+
+
+def connect_to_city(around: Surroundings, plan: CityPlan) -> Surroundings:
+    """Point this process and its children at the city, with a tax client of this run's own."""
+    os.environ["CITY_URL"] = plan.url
+    os.environ["CITY_CONTROL_TOKEN"] = plan.token
+    os.environ.setdefault("TAX_CLIENT_ID", "xinyidai")
+    os.environ.setdefault("TAX_CLIENT_SECRET", secrets.token_urlsafe(32))
+    # Everybody in the city acts from one machine, and a bank's bot does in a minute what its people do in a month.
+    os.environ.setdefault("REQUESTS_PER_MINUTE", "1000000")
+    settings.cache_clear()
+    return replace(around, settings=settings())
+
+
+@contextmanager
+def reading(plan: CityPlan) -> Generator[CityReader]:
+    """Yield a connection to the city."""
+    with closing(CityReader(plan.url, plan.token)) as city:
+        yield city
+
+
+async def seed_city(stage: Stage, city: CityReader, plan: CityPlan, *, platform_url: str) -> dict[str, Desk]:
+    """Seed platform and city from the registry; return the desks of institutions by their duty."""
+    known = stage.connected.settings
+    assert known.tax_client_id is not None, "it was set with the city's address"
+    assert known.tax_client_secret is not None, "it was set with the city's address"
+    tax = TaxClient(known.tax_client_id, known.tax_client_secret.get_secret_value(), (f"{platform_url}{COMES_BACK}",))
+    ground = CityGround(plan.seed, plan.mode, platform_url, tax)
+    firms, institutions = city.firms(), city.institutions()
+    write_city_file(plan.toml, ground)
+    city.read_keys()
+    settled = await seeding.settle(stage, firms, institutions)
+    await seeding.open_business(stage, settled, institutions)
+    today = business_date(stage.now)
+    invoices = history.write_invoices(plan.home / "invoices.csv", firms, seed=plan.seed, count=plan.firms, until=today)
+    stage.tell("the bureau's file of invoices is written")
+    outcomes = city.outcomes(today, tax.client_id, tax.client_secret)
+    await history.deliver(stage, settled, firms, institutions, outcomes=outcomes, invoice_file=invoices)
+    await history.train_and_release(stage, settled, seed=plan.seed)
+    write_city_file(plan.toml, ground, actors_of(settled, [*firms, *institutions]))
+    city.read_keys()
+    stage.tell("the city has its keys")
+    return {one.duty: settled.desks[one.credit_code] for one in institutions if one.duty}
+
+
+async def _hurry(known: Settings, database: str) -> None:
+    """Let commits not wait for the disk: a run of half a minute more after a power cut is no loss here."""
+    assert known.database_url is not None, "a lock-step demo runs on a database that it may drop"
+    admin = await asyncpg.connect(known.database_url.get_secret_value())
+    await admin.execute(f'ALTER DATABASE "{database}" SET synchronous_commit = off')
+    await admin.close()
+
+
+async def _live(connected: Connected, plan: CityPlan, beside: Neighbours, *, database: str, months: int) -> Ending:
+    port = free_port()
+    platform_url = f"http://{HOST}:{port}"
+    known = connected.settings
+    assert known.broker_url is not None, "the broker was started or named"
+    connect_broker(known.broker_url.get_secret_value())
+    await _hurry(known, database)
+    stage = stage_at(connected, connected.clock.now())
+    with reading(plan) as city:
+        duties = await seed_city(stage, city, plan, platform_url=platform_url)
+        web = beside.start(["xinyidai", "serve", "--port", str(port)])
+        beside.start(["xinyidai", "work", "--solo"])
+        wait_for(f"{platform_url}/health/live", web, "the web server")
+        stage.tell("web, worker and city are up; days pass")
+        began = stage.now
+        async with redis.Redis.from_url(known.broker_url.get_secret_value()) as broker:
+            driver = Driver(city, connected.clock, broker, connected.worker)
+            day, last = business_date(began), add_months(business_date(began), months)
+            while day < last:
+                days = min(TOLD_EVERY_DAYS, (last - day).days)
+                stage.now = await driver.live(day, days)
+                day += timedelta(days=days)
+                stage.tell(f"{business_date(stage.now)}: {dict(driver.acts)}")
+            await driver.rest()
+        return await end(
+            stage, fund=duties["compensation_fund"], regulator=duties["regulator"], seed=plan.seed, began=began
+        )
