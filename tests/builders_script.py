@@ -1,4 +1,4 @@
-"""The script of the first loan for tests: a small synthetic set that the simulated city writes as files, from a seed."""
+"""A script of the first loan for tests: a small synthetic set that the city writes as files, from a seed."""
 
 import subprocess
 import sys
