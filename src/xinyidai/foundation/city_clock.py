@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 READ_SECONDS: Final = 0.3
 """The longest that a reading may take: the city is on the same machine, and the caller may be an event loop."""
+LOCKSTEP_TRIES: Final = 10
+"""In lock-step a line of yesterday is a wrong day, so a silent city is asked again; in life time flows on anyway."""
 TELL_SECONDS: Final = 5.0
 _BROKEN = (OSError, http.client.HTTPException, ValueError, KeyError, TypeError)
 
@@ -126,7 +128,9 @@ class CityClock:
         """
         line = self._line
         if line is None or line.max_age_ms == 0:
-            self._refresh()
+            for _try in range(1 if line is None else LOCKSTEP_TRIES):
+                if self._refresh():
+                    break
         elif (time.monotonic() - self._read_at) * 1000 >= line.max_age_ms and not self._reading.locked():
             threading.Thread(target=self._refresh, name="city clock", daemon=True).start()
         line = self._line
@@ -142,8 +146,8 @@ class CityClock:
         with self._reading:
             self._forget_connection()
 
-    def _refresh(self) -> None:
-        """Read the line; keep the last one when the city does not answer, and say so once."""
+    def _refresh(self) -> bool:
+        """Read the line and return True; keep the last one when the city does not answer, and say so once."""
         with self._reading:
             try:
                 line = self._read()
@@ -153,11 +157,12 @@ class CityClock:
                 if not self._is_away:
                     log.warning("city_clock_away", error=type(error).__name__)
                 self._is_away = True
-                return
+                return False
             if self._is_away:
                 log.warning("city_clock_back")
             self._is_away = False
             self._line, self._read_at = line, time.monotonic()
+            return True
 
     def _read(self) -> ClockLine:
         try:

@@ -53,7 +53,7 @@ class TaxClient:
     """The platform's name and secret at the tax provider, and where persons come back to."""
 
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     redirect_uris: tuple[str, ...]
 
 

@@ -1,0 +1,71 @@
+"""Whom the simulated time waits for: signed-in persons with something to do, then bots; asked by the city alone."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import pytest
+from builders_doors import a_door
+from builders_matching import a_bank, a_dispatch, an_indication
+from conftest import Database
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.rules import PrincipalKind, Viewer
+from xinyidai.access.service import act_as_platform
+from xinyidai.app import sandbox
+from xinyidai.foundation.database import in_transaction
+
+
+def as_bot(viewer: Viewer) -> Viewer:
+    """Return the viewer as a simulated party's key."""
+    return replace(viewer, principal_kind=PrincipalKind.CLIENT, scopes=frozenset({"parties:read"}), is_simulated=True)
+
+
+def present(*organisation_ids: UUID) -> Callable[[AsyncSession, datetime], Awaitable[frozenset[UUID]]]:
+    """Return a look-up that finds these organisations' people signed in."""
+
+    async def found(_session: AsyncSession, _since: datetime) -> frozenset[UUID]:
+        return frozenset(organisation_ids)
+
+    return found
+
+
+async def test_time_waits_for_a_signed_in_firm_that_may_choose_and_bots_hurry_before(
+    database: Database, noon: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank = await a_bank(session, now=noon)
+        firm, dispatch = await a_dispatch(session, bank, now=noon)
+    monkeypatch.setattr(sandbox, "signed_in", [present(firm.organisation_id)])
+
+    async with a_door(database, sandbox.sandbox_router, as_bot(bank.desk.maker), now=noon) as client:
+        before = (await client.get("/sandbox/pending")).json()
+        async with in_transaction(database.worker) as session:
+            await act_as_platform(session, now=noon)
+            await an_indication(session, bank, dispatch, now=noon)
+        after = (await client.get("/sandbox/pending")).json()
+        monkeypatch.setattr(sandbox, "signed_in", [sandbox.nobody])
+        alone = (await client.get("/sandbox/pending")).json()
+
+    assert before["waits_for"] == "bots"
+    assert after == {
+        "waits_for": "person",
+        "persons": [{"organisation_id": str(firm.organisation_id), "waits_for": "person"}],
+    }
+    assert alone == {"waits_for": None, "persons": []}
+
+
+async def test_a_person_or_a_live_key_is_told_nothing(database: Database, noon: datetime) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank = await a_bank(session, now=noon)
+    live = replace(as_bot(bank.desk.maker), is_simulated=False)
+
+    async with a_door(database, sandbox.sandbox_router, bank.desk.maker, now=noon) as client:
+        by_person = await client.get("/sandbox/pending")
+    async with a_door(database, sandbox.sandbox_router, live, now=noon) as client:
+        by_live_key = await client.get("/sandbox/pending")
+
+    assert (by_person.status_code, by_live_key.status_code) == (404, 404)
