@@ -99,9 +99,14 @@ class Staged:
 
 @asynccontextmanager
 async def a_staged_city(
-    database: Database, home: Path, monkeypatch: pytest.MonkeyPatch, firms: tuple[Firm, ...]
+    database: Database,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    firms: tuple[Firm, ...],
+    *,
+    mode: Mode = Mode.LOCKSTEP,
 ) -> AsyncGenerator[Staged]:
-    """Seed the platform with these firms and every institution, and open the city in lock-step."""
+    """Seed the platform with these firms and every institution, and open the city."""
     load_rooms()
     known = settings().model_copy(update={"sandbox": True, "city_url": "http://city", "tax_client_id": CLIENT_ID})
     monkeypatch.setattr(partners, "settings", lambda: known)
@@ -109,8 +114,8 @@ async def a_staged_city(
     starts_at = datetime.combine(STARTS_ON, OPENS, SHANGHAI)
     written = await _seed(database, firms, now=starts_at)
     home.mkdir(parents=True, exist_ok=True)
-    (home / "city.toml").write_text(written, encoding="utf-8")
-    ground = Ground(home, SEED, CITY_FIRMS, Mode.LOCKSTEP, starts_at)
+    (home / "city.toml").write_text(written.replace("lockstep", mode.value), encoding="utf-8")
+    ground = Ground(home, SEED, CITY_FIRMS, mode, starts_at)
     async with a_city_over(database, ground, monkeypatch) as staged:
         yield Staged(database, staged.ground, staged.city, staged.driver, firms)
 

@@ -94,6 +94,9 @@ class Platform:
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
         for number in range(TRIES):
+            if self._client.is_closed:
+                # The keys were read again: whoever is still in the middle of an act begins anew with the new ones.
+                raise PlatformAway
             try:
                 answer = await self._client.request(method, path, json=body, headers=headers)
             except httpx2.TransportError:

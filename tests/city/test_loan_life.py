@@ -1,5 +1,6 @@
 """Bots over the real platform: one whole life of a loan, with default, claim and recovery; a city that is killed."""
 
+import asyncio
 import sqlite3
 from collections import Counter
 from datetime import date
@@ -12,6 +13,7 @@ from conftest import Database
 
 from city.bots.book import Loss
 from city.bots.firm import Stage
+from city.clock import Mode
 from city.living.city import Inhabitants
 from city.world.population import make_firms
 
@@ -19,6 +21,16 @@ from city.world.population import make_firms
 def living(staged: Staged) -> Inhabitants:
     assert staged.city.inhabitants is not None
     return staged.city.inhabitants
+
+
+async def until_indicated(staged: Staged, admin: asyncpg.Connection) -> None:
+    """Let the platform's worker follow until a bank has indicated something."""
+    for _look in range(2_000):
+        await staged.deliver()
+        await asyncio.sleep(0.05)
+        if await count(admin, "matching.indication"):
+            return
+    raise AssertionError("nobody answers")
 
 
 async def test_a_hollow_firm_borrows_and_fails_and_fund_and_guarantor_pay(
@@ -63,9 +75,24 @@ async def test_a_city_killed_before_it_wrote_down_what_it_did_goes_on_and_double
             "UPDATE memory SET body = json_set(body, '$.step', 'asked', '$.offer_id', '') WHERE kind = 'dealing'"
         )
     async with a_city_over(database, ground, monkeypatch) as staged:
-        await staged.play_until(date(2025, 2, 10))
+        await staged.play_until(date(2025, 2, 13))
         books = [one for desk in living(staged).banks for one in desk.books.values()]
 
     assert indications >= offers >= 1
     assert await count(admin, "demands.demand") == 2
     assert await count(admin, "loans.loan") == len(books) == 2
+
+
+async def test_a_living_city_acts_by_itself_while_time_flows(
+    database: Database, admin: asyncpg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("city.living.flowing.POLL_SECONDS", 0.02)
+    monkeypatch.setattr("city.living.flowing.PENDING_SECONDS", 0.05)
+    async with a_staged_city(database, tmp_path, monkeypatch, hollow_firms(), mode=Mode.LIVE) as staged:
+        await staged.tell("/clock", {"act": "run", "rate": 43_200})
+        await until_indicated(staged, admin)
+        await staged.tell("/clock", {"act": "pause"})
+        acts = {act for _, _, act, _ in staged.city.store.events()}
+
+    assert acts >= {"consent", "pull", "score", "draft_demand", "submit_demand", "indicate"}
+    assert await admin.fetchval("SELECT max(n) FROM (SELECT count(*) AS n FROM demands.demand GROUP BY firm_id)") == 1

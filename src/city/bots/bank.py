@@ -19,6 +19,8 @@ INDICATED_BELOW_BP, INDICATED_ABOVE_BP = 20, 40
 INDICATED_LEAST_PPM = 800_000
 MILLION = 1_000_000
 SALES_INDICATOR = "sales_12m_fen"
+ANSWERED_BEFORE = frozenset({"illegal_dispatch_step", "demand_not_open"})
+"""The bank indicated before a crash, or the demand has moved on: how the dispatch stands will tell."""
 GONE = frozenset({"declined", "timed_out", "redispatched", "ended"})
 
 
@@ -157,7 +159,7 @@ def looked(desk: Desk, dealing: Dealing, seen: DeskSeen, now: datetime) -> Deali
 def after(dealing: Dealing, act: Act, answer: Answer) -> Dealing:
     """Return what the bank knows once the platform has answered. A refusal ends the dealing with its code."""
     match act.name:
-        case "indicate" if answer.is_ok or answer.code == "illegal_dispatch_step":
+        case "indicate" if answer.is_ok or answer.code in ANSWERED_BEFORE:
             return replace(dealing, step=Step.INDICATED)
         case "offer" if answer.code == "offer_pending":
             return replace(dealing, step=Step.PROPOSED)

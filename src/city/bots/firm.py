@@ -280,7 +280,8 @@ def _accept(case: Case, seen: Seen, who: Parties, now: datetime) -> Act | None:
     best = min(offers, key=lambda one: (_whole(one, "rate_bp"), -_whole(one, "amount_fen"), _bank(one, who)))
     offer_id = str(best["id"])
     natural = (case.opened_on, _bank(best, who), offer_id)
-    return Act("accept_offer", "POST", f"/offers/{offer_id}/accept", None, natural, rings=case.chosen)
+    rings = (_bank(best, who), *case.chosen)
+    return Act("accept_offer", "POST", f"/offers/{offer_id}/accept", None, natural, rings=rings)
 
 
 def _choose(case: Case, seen: Seen, who: Parties, now: datetime) -> Act | None:

@@ -25,7 +25,11 @@ SKIP_PAUSE_SECONDS = 0.3
 """So long the platform's worker gets between two rounds of a skipped day: its beat ticks each second."""
 SKIPPED_DAYS = 30
 
-Living = Callable[[Inhabitants, datetime], Awaitable[None]]
+LOOKS_AFTER_EVERY = 4
+"""Looks into the inbox for each look at what became of one's own offers: those answer by the firm's bell as well."""
+
+Living = Callable[[Inhabitants, datetime, int], Awaitable[None]]
+"""What an actor does when it looks: who lives here, the business time, and how often it has looked before."""
 
 
 def start_flowing(city: City) -> list[asyncio.Task[None]]:
@@ -60,9 +64,10 @@ async def live_alone(city: City, *, parent: int) -> None:
 
     The clock is followed from the city's file and never written; city.toml is read again when it changes.
     """
-    read_at = 0.0
+    read_at, number = 0.0, 0
     bank = _bank(0)
     while os.getppid() == parent:
+        number += 1
         written_at = city.ground.toml.stat().st_mtime if city.ground.toml.exists() else 0.0
         if written_at != read_at:
             await city.settle()
@@ -74,23 +79,24 @@ async def live_alone(city: City, *, parent: int) -> None:
             continue
         await _quietly(_hear_of_persons(city, living))
         if _is_awake(city, city.clock.now()):
-            await _quietly(bank(living, city.clock.now()))
+            await _quietly(bank(living, city.clock.now(), number))
 
 
 def _bank(number: int) -> Living:
-    async def act(living: Inhabitants, now: datetime) -> None:
+    async def act(living: Inhabitants, now: datetime, looked: int) -> None:
         for desk in living.banks[number : number + 1]:
-            await desk.act(now, looks_in=True, looks_after=True)
+            rings = living.performer.hears(desk.actor.credit_code)
+            await desk.act(now, looks_in=True, looks_after=rings or looked % LOOKS_AFTER_EVERY == 0)
 
     return act
 
 
-async def _firms(living: Inhabitants, now: datetime) -> None:
+async def _firms(living: Inhabitants, now: datetime, _looked: int) -> None:
     living.performer.begin_round()
     await living.firms.act(now, is_first=True)
 
 
-async def _funds(living: Inhabitants, now: datetime) -> None:
+async def _funds(living: Inhabitants, now: datetime, _looked: int) -> None:
     for fund in living.funds:
         await fund.act(now, looks_in=True)
 
@@ -104,7 +110,7 @@ async def _live(city: City, name: str, act: Living) -> None:
         now, living = city.clock.now(), city.inhabitants
         if living is None or city.is_skipping or not _is_awake(city, now):
             continue
-        await _quietly(act(living, now))
+        await _quietly(act(living, now, number))
 
 
 def _is_awake(city: City, now: datetime) -> bool:
@@ -144,8 +150,11 @@ def heed(city: City) -> None:
 
 
 async def _quietly(act: Awaitable[object]) -> None:
-    """Do it; when the platform is away, leave it to the next time."""
+    """Do it; what fails is left to the next look."""
     try:
         await act
     except PlatformAway:
         log.warning("platform_away")
+    except Exception as error:
+        # One answer that nobody understands must not end a bank for good; its next look begins with what it remembers.
+        log.error("look_failed", error=type(error).__name__, exc_info=error)

@@ -1,7 +1,7 @@
 """The city's clock as it is kept: one line in memory and on disk, so that a restart goes on where it was."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from city.clock import LIVE_AGE_MS, Line, Mode, a_new_line
 from city.store import Store
@@ -50,8 +50,8 @@ class Timekeeper:
         """Return the line as everybody reads it."""
         line = self.line
         return {
-            "wall_anchor": line.wall_anchor.isoformat(),
-            "business_anchor": line.business_anchor.isoformat(),
+            "wall_anchor": line.wall_anchor.astimezone(UTC).isoformat(),
+            "business_anchor": line.business_anchor.astimezone(UTC).isoformat(),
             "rate": line.rate,
             "max_age_ms": 0 if line.mode is Mode.LOCKSTEP else LIVE_AGE_MS,
             "mode": line.mode.value,
