@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,10 +69,11 @@ def city() -> Generator[FakeCity]:
             self._answer(b"{}")
 
         def _answer(self, body: bytes) -> None:
-            self.send_response(fake.status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with suppress(BrokenPipeError):  # whoever asked did not wait
+                self.send_response(fake.status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
 
         def log_message(self, *_arguments: object) -> None:
             """Keep quiet."""
