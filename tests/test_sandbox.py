@@ -1,11 +1,8 @@
 """Whom the simulated time waits for: signed-in persons with something to do, then bots; asked by the city alone."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 
-import pytest
 from builders_doors import a_door
 from builders_matching import a_bank, a_dispatch, an_indication
 from conftest import Database
@@ -15,6 +12,9 @@ from xinyidai.access.rules import PrincipalKind, Viewer
 from xinyidai.access.service import act_as_platform
 from xinyidai.app import sandbox
 from xinyidai.foundation.database import in_transaction
+from xinyidai.parties.rules import SessionStage
+from xinyidai.parties.service import sign_out
+from xinyidai.parties.service.sessions import open_session
 
 
 def as_bot(viewer: Viewer) -> Viewer:
@@ -22,23 +22,22 @@ def as_bot(viewer: Viewer) -> Viewer:
     return replace(viewer, principal_kind=PrincipalKind.CLIENT, scopes=frozenset({"parties:read"}), is_simulated=True)
 
 
-def present(*organisation_ids: UUID) -> Callable[[AsyncSession, datetime], Awaitable[frozenset[UUID]]]:
-    """Return a look-up that finds these organisations' people signed in."""
-
-    async def found(_session: AsyncSession, _since: datetime) -> frozenset[UUID]:
-        return frozenset(organisation_ids)
-
-    return found
+async def someone_signed_in(session: AsyncSession, firm: Viewer) -> str:
+    """Open a session for the firm's owner; return its token."""
+    token, _expires_at = await open_session(
+        session, firm.principal_id, firm.organisation_id, stage=SessionStage.OPEN, agent=""
+    )
+    return token
 
 
 async def test_time_waits_for_a_signed_in_firm_that_may_choose_and_bots_hurry_before(
-    database: Database, noon: datetime, monkeypatch: pytest.MonkeyPatch
+    database: Database, noon: datetime
 ) -> None:
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
         bank = await a_bank(session, now=noon)
         firm, dispatch = await a_dispatch(session, bank, now=noon)
-    monkeypatch.setattr(sandbox, "signed_in", [present(firm.organisation_id)])
+        token = await someone_signed_in(session, firm)
 
     async with a_door(database, sandbox.sandbox_router, as_bot(bank.desk.maker), now=noon) as client:
         before = (await client.get("/sandbox/pending")).json()
@@ -46,7 +45,9 @@ async def test_time_waits_for_a_signed_in_firm_that_may_choose_and_bots_hurry_be
             await act_as_platform(session, now=noon)
             await an_indication(session, bank, dispatch, now=noon)
         after = (await client.get("/sandbox/pending")).json()
-        monkeypatch.setattr(sandbox, "signed_in", [sandbox.nobody])
+        async with in_transaction(database.worker) as session:
+            await act_as_platform(session, now=noon)
+            await sign_out(session, token)
         alone = (await client.get("/sandbox/pending")).json()
 
     assert before["waits_for"] == "bots"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from city.bots.acts import Act
@@ -15,6 +15,7 @@ from city.world.population import Firm
 
 INDICATION_DAYS = 20
 OFFER_DAYS = 10
+LOOKS_EVERY_DAYS = 7
 INDICATED_BELOW_BP, INDICATED_ABOVE_BP = 20, 40
 INDICATED_LEAST_PPM = 800_000
 MILLION = 1_000_000
@@ -112,6 +113,12 @@ def is_due(dealing: Dealing, now: datetime) -> bool:
     if dealing.step in (Step.ASKED, Step.CHOSEN):
         return datetime.fromisoformat(dealing.answer_at) <= now
     return dealing.is_open
+
+
+def looks_again(dealing: Dealing, today: date) -> bool:
+    """Say whether the bank looks what became of its offer without being rung for: a person's daily, others weekly."""
+    days = (today - day_of(datetime.fromisoformat(dealing.seen_at))).days
+    return not dealing.firm_code or days % LOOKS_EVERY_DAYS == 0
 
 
 def next_act(desk: Desk, dealing: Dealing, seen: DeskSeen, firm: Firm | None, now: datetime) -> Act | None:

@@ -16,6 +16,7 @@ CONSENT_ITEMS = ("vat_invoice",)
 PURPOSE = "pre_loan"
 PULL_TRIES = 2
 PATIENCE_WORKING_DAYS = 3
+LOOKS_EVERY_DAYS = 7
 """After the first indication, and after the first offer, a firm waits so long for better ones."""
 AUTHORITY = "credit_query"
 MOST_CHOSEN = 2
@@ -165,6 +166,13 @@ def looked(case: Case, seen: Seen, who: Parties, now: datetime) -> Case:
             return replace(case, first_indication_on=today)
         case _:
             return case
+
+
+def looks_again(case: Case, today: date) -> bool:
+    """Say whether a waiting firm looks without being rung for: when its patience ends, and else once a week."""
+    patience = (_working_days_since(day, today) for day in (case.first_indication_on, case.first_offer_on) if day)
+    is_weekly = (today - date.fromisoformat(case.opened_on)).days % LOOKS_EVERY_DAYS == 0
+    return is_weekly or PATIENCE_WORKING_DAYS in patience
 
 
 def after(case: Case, act: Act, answer: Answer) -> Case:

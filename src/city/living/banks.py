@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from city.bots import book
-from city.bots.bank import Dealing, Desk, DeskSeen, Step, after, is_due, looked, next_act, take_up
+from city.bots.bank import Dealing, Desk, DeskSeen, Step, after, is_due, looked, looks_again, next_act, take_up
 from city.bots.book import Booked, BookSeen, Loss
 from city.bots.firm import Parties
 from city.living.performing import Performer
@@ -35,21 +35,26 @@ class BankDesk:
         kept = performer.store.remembered(BOOK, actor.credit_code)
         self.books = {name: Booked.of(body) for name, body in kept.items()}
 
-    async def act(self, now: datetime, *, looks_in: bool, looks_after: bool) -> None:
+    async def act(self, now: datetime, *, looks_in: bool, is_first: bool, looks_daily: bool) -> None:
         """Let the bank act once.
 
         Parameters
         ----------
         looks_in : bool
             Whether to look into the inbox for new demands.
-        looks_after : bool
-            Whether to look what became of its own offers and claims.
+        is_first : bool
+            Whether this is the day's first round.
+        looks_daily : bool
+            Whether somebody may have acted who rings no bells, as persons do: then every open offer is looked at daily.
         """
         if looks_in:
             await self._open_inbox(now)
+        ringers = self._performer.ringers(self.actor.credit_code)
+        looks_after = is_first or bool(ringers)
         for dealing in sorted(self.dealings.values(), key=lambda one: (one.applicant, one.seen_at)):
             waits_for_firm = dealing.step in (Step.INDICATED, Step.OFFERED)
-            if is_due(dealing, now) and (looks_after or not waits_for_firm):
+            looks = is_first and (looks_daily or looks_again(dealing, day_of(now)))
+            if is_due(dealing, now) and (looks or dealing.applicant in ringers or not waits_for_firm):
                 await self._deal(dealing, now)
         for booked in sorted(self.books.values(), key=lambda one: one.natural):
             if booked.is_open:

@@ -127,12 +127,13 @@ class City:
                 return {}
             is_first = self._last_day != day_of(now)
             living.performer.begin_round()
-            await living.firms.act(now, is_first=is_first)
+            looks_daily = self.city_file.mode is Mode.LIVE
+            await living.firms.act(now, is_first=is_first, looks_daily=looks_daily)
             asked = living.firms.asked_now() if is_first else set()
             for desk in living.banks:
                 code = desk.actor.credit_code
-                hears = living.performer.hears(code)
-                await desk.act(now, looks_in=hears or code in asked, looks_after=hears or is_first)
+                looks_in = living.performer.hears(code) or code in asked
+                await desk.act(now, looks_in=looks_in, is_first=is_first, looks_daily=looks_daily)
             waits = any(desk.waits_for_fund() for desk in living.banks)
             for fund in living.funds:
                 await fund.act(now, looks_in=living.performer.hears(FUND_BELL) or (is_first and waits))

@@ -3,7 +3,19 @@
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
-from city.bots.firm import AUTHORITY, PURPOSE, Case, Parties, Seen, Stage, after, looked, next_act, open_case
+from city.bots.firm import (
+    AUTHORITY,
+    PURPOSE,
+    Case,
+    Parties,
+    Seen,
+    Stage,
+    after,
+    looked,
+    looks_again,
+    next_act,
+    open_case,
+)
 from city.living.performing import Performer
 from city.settings import FIRM_KINDS, Actor, CityFile
 from city.world.calendar import day_of, month_of
@@ -60,14 +72,23 @@ class Firms:
         every = (self.open_case(code) for code in self.cases)
         return {bank for case in every if case is not None and case.stage is Stage.ASKING for bank in case.banks}
 
-    async def act(self, now: datetime, *, is_first: bool) -> None:
-        """Let every firm act once, in credit-code order; a firm that nothing concerns costs no call."""
+    async def act(self, now: datetime, *, is_first: bool, looks_daily: bool) -> None:
+        """Let every firm act once, in credit-code order; a firm that nothing concerns costs no call.
+
+        Parameters
+        ----------
+        is_first : bool
+            Whether this is the day's first round.
+        looks_daily : bool
+            Whether somebody may have acted who rings no bells, as persons do: then who waits looks every day.
+        """
         self._begin_cases(now)
         for code in sorted(self.cases):
             case = self.open_case(code)
             if case is None:
                 continue
-            is_awake = is_first or self._performer.hears(code) or case.stage not in (Stage.ASKING, Stage.ACCEPTED)
+            looks = is_first and (looks_daily or looks_again(case, day_of(now)))
+            is_awake = looks or self._performer.hears(code) or case.stage not in (Stage.ASKING, Stage.ACCEPTED)
             if is_awake:
                 await self._work(self._actors[code], case, now)
 

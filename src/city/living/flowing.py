@@ -85,15 +85,14 @@ async def live_alone(city: City, *, parent: int) -> None:
 def _bank(number: int) -> Living:
     async def act(living: Inhabitants, now: datetime, looked: int) -> None:
         for desk in living.banks[number : number + 1]:
-            rings = living.performer.hears(desk.actor.credit_code)
-            await desk.act(now, looks_in=True, looks_after=rings or looked % LOOKS_AFTER_EVERY == 0)
+            await desk.act(now, looks_in=True, is_first=looked % LOOKS_AFTER_EVERY == 0, looks_daily=True)
 
     return act
 
 
 async def _firms(living: Inhabitants, now: datetime, _looked: int) -> None:
     living.performer.begin_round()
-    await living.firms.act(now, is_first=True)
+    await living.firms.act(now, is_first=True, looks_daily=True)
 
 
 async def _funds(living: Inhabitants, now: datetime, _looked: int) -> None:

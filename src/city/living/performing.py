@@ -25,21 +25,26 @@ class Performer:
         self.store = store
         self.seed = seed
         self.done: Counter[str] = Counter()
-        self._rung: set[str] = set()
-        self._ringing: set[str] = set()
+        self._rung: dict[str, set[str]] = {}
+        self._ringing: dict[str, set[str]] = {}
 
     def begin_round(self) -> None:
         """Let the bells of the last round be heard in this one, so that the platform's worker comes in between."""
         self.done = Counter()
-        self._rung, self._ringing = self._ringing, set()
+        self._rung, self._ringing = self._ringing, {}
 
     def hears(self, name: str) -> bool:
         """Say whether somebody's bell rang since the last round."""
         return name in self._rung
 
-    def ring(self, names: Iterable[str]) -> None:
+    def ringers(self, name: str) -> frozenset[str]:
+        """Return by credit code who rang somebody's bell since the last round."""
+        return frozenset(self._rung.get(name, ()))
+
+    def ring(self, names: Iterable[str], *, by: str) -> None:
         """Ring for the next round."""
-        self._ringing.update(names)
+        for name in names:
+            self._ringing.setdefault(name, set()).add(by)
 
     async def perform(self, actor: Actor, act: Act, day: date) -> Answer:
         """Do an act with one of the actor's two keys.
@@ -54,7 +59,7 @@ class Performer:
         answer = await self.platform.call(secret, act.method, f"{API}{act.path}", act.body, idempotency_key=key)
         self.done[act.name] += 1
         self.store.log_event(key, day.isoformat(), actor.credit_code, act.name, answer.status)
-        self.ring(act.rings)
+        self.ring(act.rings, by=actor.credit_code)
         if not answer.is_ok:
             log.info("act_refused", act=act.name, status=answer.status, code=answer.code)
         return answer

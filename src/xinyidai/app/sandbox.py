@@ -1,6 +1,5 @@
 """What a simulated city asks of a sandbox: whether a signed-in person has something to do, or waits for bots."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -17,21 +16,11 @@ from xinyidai.access.service import platform_scope
 from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.errors import NotFound
 from xinyidai.matching import queries as matching
+from xinyidai.parties import queries as parties
 from xinyidai.risk_sharing import queries as risk_sharing
 
 PRESENT_FOR: Final = timedelta(minutes=2)
 """Wall time after a person's last request in which time may wait for them."""
-
-SignedIn = Callable[[AsyncSession, datetime], Awaitable[frozenset[UUID]]]
-
-
-async def nobody(_session: AsyncSession, _since: datetime) -> frozenset[UUID]:
-    """Return nobody: for a platform that keeps no sessions in its database."""
-    return frozenset()
-
-
-signed_in: list[SignedIn] = [nobody]
-"""How to learn for which organisations persons are signed in and were seen since a wall time; the last one is asked."""
 
 
 class WaitsFor(StrEnum):
@@ -72,7 +61,7 @@ async def show_pending(
     if not viewer.is_simulated:
         raise NotFound
     async with platform_scope(session):
-        present = sorted(await signed_in[-1](session, wall_now() - PRESENT_FOR))
+        present = sorted(await parties.organisations_present(session, since=wall_now() - PRESENT_FOR))
         if not present:
             return PendingOut(waits_for=None, persons=[])
         to_act = await matching.organisations_to_act(session, present, now=now)

@@ -150,6 +150,23 @@ async def desk(session: AsyncSession, party_id: UUID) -> Desk:
     return desk_of(kind, {UserId(user_id): frozenset(map(Role, roles)) for user_id, roles in rows})
 
 
+async def organisations_present(session: AsyncSession, *, since: datetime) -> frozenset[UUID]:
+    """Return the organisations for which somebody signed in was seen since a wall time; platform scope.
+
+    A session is marked as seen once in SEEN_COARSE.
+    """
+    statement = (
+        select(col(WebSession.party_id))
+        .where(
+            col(WebSession.ended_at).is_(None),
+            col(WebSession.stage) == SessionStage.OPEN.value,
+            col(WebSession.seen_at) >= since,
+        )
+        .distinct()
+    )
+    return frozenset((await session.execute(statement)).scalars())
+
+
 async def incomplete_desks(session: AsyncSession, *, limit: int) -> list[tuple[PartyView, Desk]]:
     """Return the first institutions whose desk lacks one of the two people that four eyes need; platform scope."""
     found: list[tuple[PartyView, Desk]] = []
