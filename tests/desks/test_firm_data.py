@@ -10,8 +10,10 @@ import httpx
 import pytest
 from builders_demands import a_consent_to
 from builders_desks import Reader, a_reader
+from builders_pages import a_page, a_server, needs_chromium, sign_in_as
 from builders_parties import a_firm
 from conftest import Database
+from playwright.async_api import Browser
 
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as_platform
@@ -206,3 +208,33 @@ def test_every_state_and_reason_of_a_pull_has_its_words(noon: datetime, language
     assert 'max="12" value="3"' in said[PullState.RUNNING, None]
     assert "1,200" in said[PullState.READY, None]
     assert len({said[PullState.DENIED, reason] for reason in PullReason}) == len(PullReason)
+
+
+@needs_chromium
+@pytest.mark.parametrize("size", ["phone", "desk"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_the_data_page_is_whole_and_accessible_before_and_while_fetching(
+    browser: Browser,
+    database: Database,
+    noon: datetime,
+    reader: Reader,
+    consenting: Viewer,
+    size: str,
+    language: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(firm_data, "_is_connected", lambda _settings: True)
+    found: list[list[str]] = []
+
+    async with a_server(database, now=noon) as served, a_page(browser, served, size=size, language=language) as watched:
+        await sign_in_as(watched.page.context, served, str(consenting.principal_id), str(consenting.organisation_id))
+        await watched.open("/firm/data")
+        found.append(await watched.faults())
+        await come_back(reader, code="a code", state=await state_of_the_link(reader))
+        await watched.open("/firm/data")
+        await watched.page.wait_for_selector("progress")
+        await watched.picture("firm-data-fetching")
+        found.append(await watched.faults())
+
+    assert found == [[], []]
+    assert watched.complaints == []
