@@ -89,8 +89,11 @@ class Watched:
     async def open(self, path: str) -> None:
         """Open a page of the platform and wait until it has loaded; streams stay open, so never for silence."""
         await self.page.goto(self.url + path, wait_until="load")
+        await self.picture(re.sub(r"[0-9a-f-]{36}", "id", path).strip("/").replace("/", "-") or "start")
+
+    async def picture(self, name: str) -> None:
+        """Picture the page as it stands, where pictures are wanted; `open` does so by itself."""
         if PICTURES:
-            name = re.sub(r"[0-9a-f-]{36}", "id", path).strip("/").replace("/", "-") or "start"
             await self.page.screenshot(path=f"{PICTURES}/{name}-{self.name}.png", full_page=True)
 
     async def violations(self) -> list[str]:
@@ -103,6 +106,11 @@ class Watched:
             ".violations.map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.target.join(' ')).join(' | '))"
         )
         return list(found)
+
+    async def faults(self) -> list[str]:
+        """Return what is wrong with the page as it stands: `violations`, and being wider than the window."""
+        fits = await self.is_within_the_window()
+        return await self.violations() + ([] if fits else ["wider than the window"])
 
     async def is_within_the_window(self) -> bool:
         """Say whether nothing makes the page wider than its window."""

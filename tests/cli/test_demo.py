@@ -9,16 +9,40 @@ import subprocess
 import sys
 import time
 import tomllib
+from contextlib import AsyncExitStack
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
+from builders_parties import a_firm, a_sole_trader
 from click import ClickException
+from conftest import Database
 
+from xinyidai.access.rules import OrganisationKind
+from xinyidai.access.service import act_as_platform
 from xinyidai.cli.demo.keeping import HALF_MADE, Keeper
 from xinyidai.cli.demo.live import DISK_FULL, told
 from xinyidai.cli.demo.neighbours import CityPlan, Neighbours, wait_for
-from xinyidai.cli.demo.seeding import Actor, CityGround, TaxClient, write_city_file
+from xinyidai.cli.demo.reading import Firm
+from xinyidai.cli.demo.seeding import (
+    Actor,
+    CityGround,
+    Settled,
+    TaxClient,
+    firms_for_persons,
+    give_to_persons,
+    ways_back,
+    write_city_file,
+)
+from xinyidai.cli.story.acting import stage_at
+from xinyidai.cli.story.cast import Desk
+from xinyidai.cli.surroundings import Connected
+from xinyidai.foundation.clock import AnchoredClock, wall_now
+from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.progress import PreparationState, Progress, read_progress
+from xinyidai.parties import queries
+from xinyidai.parties import service as parties
+from xinyidai.parties.rules import PLATFORM_ID, PartyId
 
 LAUNCHER = """
 import sys, time
@@ -57,6 +81,56 @@ def test_the_citys_file_is_its_owners_alone_and_says_what_was_meant(tmp_path: Pa
     ]
     assert "xyd_test_maker" not in repr(firm)
     assert 'a "secret"' not in repr(ground)
+
+
+def a_registered(number: int, kind: OrganisationKind, *, has_earlier_loan: bool = False) -> Firm:
+    established_on = date(2010 + number, 1, 1)
+    return Firm(f"code {number:02d}", f"firm {number}", kind, "500103", "F52", established_on, 5, has_earlier_loan)
+
+
+def test_persons_get_a_few_firms_without_a_past_and_the_same_ones_every_time() -> None:
+    firm, trader = OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER
+    registry = [a_registered(0, firm, has_earlier_loan=True), a_registered(1, trader), a_registered(2, trader)]
+    registry += [a_registered(number, firm) for number in range(3, 9)]
+
+    played = firms_for_persons(registry[::-1])
+
+    assert [one.credit_code for one in played] == ["code 03", "code 04", "code 05", "code 01"]
+    assert firms_for_persons(registry[:1]) == []
+
+
+async def test_a_firm_left_to_persons_shows_on_the_start_page_with_its_people(
+    database: Database, noon: datetime
+) -> None:
+    kinds = [OrganisationKind.FIRM, OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER]
+    played = [a_registered(number, kind) for number, kind in enumerate(kinds)]
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        made = [
+            await a_firm(session, now=noon),
+            await a_firm(session, now=noon),
+            await a_sole_trader(session, now=noon),
+        ]
+    ids = {one.credit_code: PartyId(party.organisation_id) for one, party in zip(played, made, strict=True)}
+    operator = Desk(PLATFORM_ID, made[0], made[0])
+
+    async with AsyncExitStack() as stack:
+        connected = Connected(database.settings, AnchoredClock(wall_now(), noon), stack)
+        await give_to_persons(stage_at(connected, noon), Settled(ids, {}, {}, {}, {}, operator), played)
+
+    async with in_transaction(database.app) as session:
+        people = await parties.simulated_people(session)
+        owner = next(one for one in people if one.display_name == "模拟负责人")
+        held = await queries.organisations_of(session, owner.user_id)
+    assert {one.party_kind for one in people} == {OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER}
+    assert {one.party_id for one in held} == {ids["code 00"], ids["code 01"]}
+
+
+def test_a_person_may_come_back_by_both_names_of_the_own_machine() -> None:
+    assert ways_back("http://127.0.0.1:8000") == (
+        "http://127.0.0.1:8000/firm/data/return",
+        "http://localhost:8000/firm/data/return",
+    )
 
 
 def test_progress_is_read_by_another_process_and_an_absent_or_broken_file_is_none(tmp_path: Path) -> None:

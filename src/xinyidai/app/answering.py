@@ -11,7 +11,8 @@ from litestar.types import ExceptionHandlersMap
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError
 
-from xinyidai.app.problem_pages import problem_page, sign_in_first
+from xinyidai.access.rules import StepUpNeeded
+from xinyidai.app.problem_pages import problem_page, prove_first, sign_in_first
 from xinyidai.foundation.errors import Refusal, TooManyRequests
 from xinyidai.foundation.pages.forms import FormRefused
 from xinyidai.foundation.pages.rendering import wants_page
@@ -148,6 +149,8 @@ def answer(
         status = status or refusal.status
         if status == 401:
             return sign_in_first(request)
+        if isinstance(refusal, StepUpNeeded):
+            return prove_first(request)
         reference = reference or uuid.uuid4().hex[:16]
         return problem_page(request, refusal, status=status, reference=reference, headers=extra | (headers or {}))
     problem = Problem(

@@ -200,6 +200,13 @@ async def pulls(session: AsyncSession, viewer: Viewer, *, cursor: str | None = N
     return page_of([pull_view(row) for row in found.scalars()], limit=size, id_of=lambda view: view.id)
 
 
+async def latest_pull(session: AsyncSession, viewer: Viewer) -> PullView | None:
+    """Return the newest pull of the viewer's firm, or None where none was ever asked for."""
+    newest = select(Pull).where(col(Pull.firm_id) == viewer.organisation_id).order_by(col(Pull.id).desc()).limit(1)
+    row = (await session.execute(newest)).scalar_one_or_none()
+    return None if row is None else pull_view(row)
+
+
 async def pull(session: AsyncSession, viewer: Viewer, pull_id: UUID) -> PullView:
     """Return a pull to its firm; to anybody else it is not there (`NotFound`)."""
     mine = select(Pull).where(col(Pull.id) == pull_id, col(Pull.firm_id) == viewer.organisation_id)

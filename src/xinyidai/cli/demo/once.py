@@ -19,7 +19,7 @@ from xinyidai.cli.demo import history, seeding
 from xinyidai.cli.demo.figures import Ending, as_table, end
 from xinyidai.cli.demo.lockstep import Driver
 from xinyidai.cli.demo.neighbours import HOST, CityPlan, Neighbours, free_port, neighbours, wait_for
-from xinyidai.cli.demo.reading import CityReader
+from xinyidai.cli.demo.reading import CityReader, Firm, Institution
 from xinyidai.cli.demo.seeding import CityGround, TaxClient, actors_of, write_city_file
 from xinyidai.cli.people import refusals_told
 from xinyidai.cli.story.acting import Stage, stage_at
@@ -32,8 +32,6 @@ from xinyidai.worker import connect_broker, load_rooms
 FIRMS: Final = 300
 MONTHS: Final = 18
 LOCKSTEP: Final = "lockstep"
-COMES_BACK: Final = "/tax/back"
-"""The page of the platform to which the tax provider sends a person back with a consent code."""
 TOLD_EVERY_DAYS: Final = 91
 
 
@@ -99,12 +97,15 @@ async def seed_city(stage: Stage, city: CityReader, plan: CityPlan, *, platform_
     known = stage.connected.settings
     assert known.tax_client_id is not None, "it was set with the city's address"
     assert known.tax_client_secret is not None, "it was set with the city's address"
-    tax = TaxClient(known.tax_client_id, known.tax_client_secret.get_secret_value(), (f"{platform_url}{COMES_BACK}",))
+    tax = TaxClient(known.tax_client_id, known.tax_client_secret.get_secret_value(), seeding.ways_back(platform_url))
     ground = CityGround(plan.seed, plan.mode, platform_url, tax)
     firms, institutions = city.firms(), city.institutions()
     write_city_file(plan.toml, ground)
     city.read_keys()
     settled = await seeding.settle(stage, firms, institutions)
+    played = seeding.firms_for_persons(firms) if plan.mode != LOCKSTEP else []
+    if played:
+        await seeding.give_to_persons(stage, settled, played)
     await seeding.open_business(stage, settled, institutions)
     today = business_date(stage.now)
     invoices = history.write_invoices(plan.home / "invoices.csv", firms, seed=plan.seed, count=plan.firms, until=today)
@@ -112,7 +113,9 @@ async def seed_city(stage: Stage, city: CityReader, plan: CityPlan, *, platform_
     outcomes = city.outcomes(today, tax.client_id, tax.client_secret)
     await history.deliver(stage, settled, firms, institutions, outcomes=outcomes, invoice_file=invoices)
     await history.train_and_release(stage, settled, seed=plan.seed)
-    write_city_file(plan.toml, ground, actors_of(settled, [*firms, *institutions]))
+    # Whom a person plays is not in the city's file, so no bot acts for the same firm.
+    bots: list[Firm | Institution] = [*(firm for firm in firms if firm not in played), *institutions]
+    write_city_file(plan.toml, ground, actors_of(settled, bots))
     city.read_keys()
     stage.tell("the city has its keys")
     return {one.duty: settled.desks[one.credit_code] for one in institutions if one.duty}

@@ -14,7 +14,8 @@ from xinyidai.access.service import act_as_platform
 from xinyidai.agreements import service as agreements
 from xinyidai.cli.demo.reading import Firm, Institution, Terms
 from xinyidai.cli.story.acting import Stage
-from xinyidai.cli.story.cast import Desk, staff_of
+from xinyidai.cli.story.cast import Desk, person_of, staff_of
+from xinyidai.desks.pages.firm_data import RETURN_PATH
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import in_transaction
 from xinyidai.parties import service as parties
@@ -29,6 +30,8 @@ AGREED_DAYS: Final = 730
 CAPITAL_SHARE: Final = 3
 """Fund and guarantor pay in this part of what all lines together may cover."""
 ALL_SCOPES: Final = tuple(Scope)
+PLAYED_FIRMS: Final = 3
+PLAYED_TRADERS: Final = 1
 WITH_TWO_KEYS: Final = {OrganisationKind.LENDER, OrganisationKind.FUND, OrganisationKind.GUARANTOR}
 
 
@@ -92,6 +95,33 @@ async def settle(stage: Stage, firms: Sequence[Firm], institutions: Sequence[Ins
     return Settled(
         ids, desks, makers, checkers, {one.credit_code: secrets.token_urlsafe(24) for one in firms}, operator
     )
+
+
+def firms_for_persons(firms: Sequence[Firm]) -> list[Firm]:
+    """Return the few firms and sole traders that are left to persons: without an earlier loan, the oldest first."""
+    fresh = sorted(
+        (firm for firm in firms if not firm.has_earlier_loan), key=lambda firm: (firm.established_on, firm.credit_code)
+    )
+    wanted = ((OrganisationKind.FIRM, PLAYED_FIRMS), (OrganisationKind.SOLE_TRADER, PLAYED_TRADERS))
+    return [one for kind, most in wanted for one in [firm for firm in fresh if firm.kind is kind][:most]]
+
+
+async def give_to_persons(stage: Stage, settled: Settled, played: Sequence[Firm]) -> None:
+    """Give each of these an owner, and its first firm a colleague; the owner of several switches between them."""
+    for kind in (OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER):
+        held = [settled.ids[firm.credit_code] for firm in played if firm.kind is kind]
+        if held:
+            owner = await person_of(stage, held[0], f"{kind.value}.owner", "模拟负责人", [Role.OWNER])
+            for party_id in held[1:]:
+                async with stage.platform() as session:
+                    await parties.add_membership(session, owner.principal_id, party_id, [Role.OWNER], now=stage.now)
+            await person_of(stage, held[0], f"{kind.value}.officer", "模拟经办员", [Role.OFFICER])
+    stage.tell(f"{len(played)} firms left to persons")
+
+
+def ways_back(platform_url: str) -> tuple[str, ...]:
+    """Return where the tax provider may send a person back: loopback is called by two names."""
+    return tuple(f"{url}{RETURN_PATH}" for url in (platform_url, platform_url.replace("//127.0.0.1", "//localhost")))
 
 
 async def open_business(stage: Stage, settled: Settled, institutions: Sequence[Institution]) -> None:

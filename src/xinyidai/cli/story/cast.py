@@ -114,17 +114,18 @@ async def _institution(stage: Stage, kind: OrganisationKind, name: str, number: 
 
 async def staff_of(stage: Stage, party_id: PartyId, desk: str) -> Desk:
     """Give a party two people, a maker and a checker, and return them."""
-    maker = await _person(stage, party_id, f"{desk}.maker", Role.OFFICER)
-    checker = await _person(stage, party_id, f"{desk}.checker", Role.APPROVER)
+    maker = await person_of(stage, party_id, f"{desk}.maker", "模拟经办员", [Role.OFFICER, Role.ADMIN])
+    checker = await person_of(stage, party_id, f"{desk}.checker", "模拟复核员", [Role.APPROVER, Role.ADMIN])
     return Desk(party_id, maker, checker)
 
 
-async def _person(stage: Stage, party_id: PartyId, name: str, role: Role) -> Viewer:
+async def person_of(stage: Stage, party_id: PartyId, account: str, display_name: str, roles: list[Role]) -> Viewer:
+    """Give a party a simulated person with these roles, who signs in by the sandbox's door only."""
     async with stage.platform() as session:
         user_id = await parties.create_user(
-            session, email=f"{name}@simulated.example", display_name=f"模拟 {name}", password=None, now=stage.now
+            session, email=f"{account}@simulated.example", display_name=display_name, password=None, now=stage.now
         )
-        await parties.add_membership(session, user_id, party_id, [role, Role.ADMIN], now=stage.now)
+        await parties.add_membership(session, user_id, party_id, roles, now=stage.now)
         viewer = await party_queries.viewer_for(session, user_id, party_id)
     assert viewer is not None, "the membership was written a line above"
     return viewer

@@ -4,6 +4,7 @@ from litestar import Router
 
 from xinyidai.desks.pages import (
     firm_consents,
+    firm_data,
     firm_demands,
     firm_home,
     firm_indications,
@@ -16,6 +17,7 @@ from xinyidai.desks.pages import (
 _FIRM = (
     *firm_home.ROUTES,
     *firm_consents.ROUTES,
+    *firm_data.ROUTES,
     *firm_profile.ROUTES,
     *firm_demands.ROUTES,
     *firm_indications.ROUTES,

@@ -18,6 +18,7 @@ AnyRequest = Request[object, object, State]
 FIRMS: Final = (OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER)
 BY_FIRM: Final = requires(*FIRMS)
 BY_FIRM_STAFF: Final = requires(*FIRMS, roles=(Role.OWNER, Role.OFFICER))
+BY_FIRM_STAFF_PROVED: Final = requires(*FIRMS, roles=(Role.OWNER, Role.OFFICER), fresh=True)
 BY_OWNER: Final = requires(*FIRMS, roles=(Role.OWNER,))
 ALL: Final = MAX_PAGE
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
 from xinyidai.demands import queries as demands
-from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF, AnyRequest, names_of
+from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF, BY_FIRM_STAFF_PROVED, AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.money import Fen
 from xinyidai.foundation.pages.forms import Form, act_once, answering
@@ -60,7 +60,7 @@ async def show_offer(
     return page(request, "desks/offer.html", await _offer_context(session, viewer, offer_id, now=now), form=Form())
 
 
-@post("/firm/offers/{offer_id:uuid}/accept", guards=[BY_FIRM_STAFF], status_code=200)
+@post("/firm/offers/{offer_id:uuid}/accept", guards=[BY_FIRM_STAFF_PROVED], status_code=200)
 async def accept(
     request: AnyRequest,
     offer_id: FromPath[UUID],

@@ -1,4 +1,4 @@
-"""The firm's data, profile and score, and asking a person to look at the score again."""
+"""The firm's profile and score, and asking a person to look at the score again."""
 
 from datetime import datetime
 
@@ -24,18 +24,6 @@ from xinyidai.scoring.rules.scales import BANDS, MOST_POINTS
 from xinyidai.scoring.rules.scores import ScoreView
 
 PARTS_SHOWN = 6
-
-
-@get("/firm/data", guards=[BY_FIRM])
-async def data(
-    request: AnyRequest,
-    viewer: NamedDependency[Viewer],
-    session: NamedDependency[AsyncSession],
-    now: NamedDependency[datetime],
-) -> Response[bytes]:
-    """Show which data of the firm has arrived; asking its owner for it belongs here once a source offers that."""
-    profile = await profiles.own_profile(session, viewer, now=now)
-    return page(request, "desks/data.html", lineage=profile.lineage)
 
 
 @get("/firm/profile", guards=[BY_FIRM])
@@ -145,4 +133,4 @@ def _shares(score: ScoreView | None, names: dict[str, tuple[str, str]]) -> list[
     return found[:PARTS_SHOWN]
 
 
-ROUTES = (data, profile, ask_for_score, review_page, ask_for_review)
+ROUTES = (profile, ask_for_score, review_page, ask_for_review)

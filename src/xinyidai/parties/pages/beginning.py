@@ -4,18 +4,21 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from litestar import Request
+from litestar import Request, Response
 from litestar.datastructures import State
 
 from xinyidai.foundation.pages.forms import Form
-from xinyidai.foundation.pages.rendering import is_own_path
+from xinyidai.foundation.pages.rendering import is_own_path, own_path, page, see
 from xinyidai.parties.routes.session_ids import IS_NEW, PARTY_NAME, TOKEN
 from xinyidai.parties.rules import PartyId, SignedIn
 
 AnyRequest = Request[object, object, State]
 
 RESUME_FIELD: Final = "resume"
+NEXT_FIELD: Final = "next"
 MAX_RESUME = 60_000
+TYPED_ANEW: Final = frozenset({"password", "current", "new", "code"})
+"""Fields that are never carried along: who comes back to the form types them again."""
 
 
 def begin_session(request: AnyRequest, signed_in: SignedIn) -> None:
@@ -42,7 +45,8 @@ class Interrupted:
 
     def packed(self) -> str:
         """Return it as one hidden field's value; nothing where it is too long to carry."""
-        packed = json.dumps({"path": self.path, "values": self.form.values}, ensure_ascii=False)
+        values = {name: typed for name, typed in self.form.values.items() if name not in TYPED_ANEW}
+        packed = json.dumps({"path": self.path, "values": values}, ensure_ascii=False)
         return packed if len(packed) <= MAX_RESUME else ""
 
 
@@ -61,3 +65,16 @@ def unpacked(value: str) -> Interrupted | None:
         str(name): [str(one) for one in typed] for name, typed in list(values.items())[:200] if isinstance(typed, list)
     }
     return Interrupted(told["path"], Form(read))
+
+
+def way_back(form: Form) -> dict[str, str]:
+    """Return where the form's sender was going: an address, and the form that was interrupted."""
+    return {NEXT_FIELD: own_path(form.first(NEXT_FIELD), ""), RESUME_FIELD: form.first(RESUME_FIELD)}
+
+
+def go_on(request: AnyRequest, form: Form, *, otherwise: str, is_proof: bool = False) -> Response[bytes]:
+    """Offer the interrupted form again, or go to where its sender was going, else to `otherwise`."""
+    interrupted = unpacked(form.first(RESUME_FIELD))
+    if interrupted is not None:
+        return page(request, "parties/resume.html", interrupted=interrupted, is_proof=is_proof)
+    return see(own_path(form.first(NEXT_FIELD), otherwise))

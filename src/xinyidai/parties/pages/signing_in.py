@@ -1,4 +1,4 @@
-"""Signing in with a password, signing out, choosing for whom one acts."""
+"""Signing in with a password and, where one is enrolled or demanded, a second proof; choosing for whom one acts."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,37 +15,48 @@ from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import Refusal
 from xinyidai.foundation.pages.forms import Form, answering
 from xinyidai.foundation.pages.rendering import own_path, page, see
-from xinyidai.foundation.pages.words import Both, msg
+from xinyidai.foundation.pages.words import msg
 from xinyidai.parties import queries, service
-from xinyidai.parties.pages.beginning import RESUME_FIELD, agent_of, begin_session, unpacked
-from xinyidai.parties.routes.session_ids import PARTY_NAME, TOKEN, token_of
+from xinyidai.parties.pages.beginning import NEXT_FIELD, RESUME_FIELD, agent_of, begin_session, go_on, way_back
+from xinyidai.parties.pages.showing import refused_page, show_codes, show_enrolment
+from xinyidai.parties.routes.session_ids import IS_NEW, PARTY_NAME, TOKEN, token_of
+from xinyidai.parties.routes.signing_in import waiting_token
 from xinyidai.parties.rules import (
+    MAX_CODE,
     MAX_PASSWORD,
     OrganisationToChoose,
     PartyId,
-    SecondFactorNeeded,
+    ProofRefused,
+    SessionStage,
     SignedIn,
     SignInPending,
+    SignInStale,
 )
 
 AnyRequest = Request[object, object, State]
 ANYBODY = {"public": True}
 MAX_EMAIL = 254
+DONE = {
+    "joined": msg("您已加入该机构，请登录。"),
+    "recovered": msg("新密码已生效，其他登录均已结束。请用新密码登录。"),
+    "stale": msg("登录步骤已过期（须在 10 分钟内完成），请重新登录。"),
+    "left": msg("您已离开该机构。"),
+}
+"""What the sign-in page says on top, by the query's word."""
 
 
 @get("/sign-in", opt=ANYBODY)
 async def sign_in_page(request: AnyRequest, next_path: FromQuery[str] = "") -> Response[bytes]:
     """Ask for email and password."""
-    asked = request.query_params.get("next", next_path)
-    return _show(request, Form({"next": [own_path(asked, "")]}))
+    asked = request.query_params.get(NEXT_FIELD, next_path)
+    return _show(request, Form({NEXT_FIELD: [own_path(asked, "")]}))
 
 
 @post("/sign-in", opt=ANYBODY, status_code=200)
 async def sign_in(request: AnyRequest, now: NamedDependency[datetime]) -> Response[bytes]:
     """Sign in and go on to where one was going, or to the form that the sign-in interrupted.
 
-    In a transaction of its own: a failure must be counted and committed before the form is shown again. A second
-    proof, where a person has one, is asked for here: after the password, before `begin_session`.
+    In a transaction of its own: a failure must be counted and committed before the form is shown again.
     """
     form = await Form.read(request)
     with answering(form, lambda refused: _show(request, refused)):
@@ -54,19 +65,71 @@ async def sign_in(request: AnyRequest, now: NamedDependency[datetime]) -> Respon
         form.require_sound()
     outcome = await _proved(request, email, form.first("password"), now=now)
     if isinstance(outcome, SignInPending):
-        raise SecondFactorNeeded
+        request.set_session({TOKEN: outcome.token, IS_NEW: True})
+        show = _show_code if outcome.stage is SessionStage.SECOND_FACTOR else _show_demand
+        return show(request, Form({name: [value] for name, value in way_back(form).items()}))
     if isinstance(outcome, Refusal):
-        form.fault("email", Both(outcome.sentence("zh"), outcome.sentence("en")))
-        response = _show(request, form)
-        response.status_code = 422
-        return response
-    begin_session(request, outcome)
-    interrupted = unpacked(form.first(RESUME_FIELD))
-    if interrupted is not None:
-        return page(request, "parties/resume.html", interrupted=interrupted)
-    if len(outcome.organisations) > 1:
+        return refused_page(form, outcome, "email", lambda refused: _show(request, refused))
+    return _entered(request, form, outcome)
+
+
+@post("/sign-in/code", opt=ANYBODY, status_code=200)
+async def sign_in_by_code(request: AnyRequest, now: NamedDependency[datetime]) -> Response[bytes]:
+    """Finish signing in by a code, in a transaction of its own: a failure must be counted before it is told."""
+    form = await Form.read(request)
+    with answering(form, lambda refused: _show_code(request, refused)):
+        code = form.text("code", missing=msg("请输入验证码"), most=MAX_CODE)
+        form.require_sound()
+    try:
+        token = waiting_token(request)
+        async with in_transaction(request.app.state.sessions) as session:
+            outcome = await service.complete_sign_in(session, token, code, now=now)
+    except SignInStale:
+        return see("/sign-in?done=stale")
+    if isinstance(outcome, Refusal):
+        return refused_page(form, outcome, "code", lambda refused: _show_code(request, refused))
+    return _entered(request, form, outcome)
+
+
+@post("/sign-in/enrolment", opt=ANYBODY, status_code=200)
+async def begin_demanded_enrolment(request: AnyRequest) -> Response[bytes]:
+    """Show a new secret to a person whose organisation demands a second factor."""
+    form = await Form.read(request)
+    try:
+        token = waiting_token(request)
+        async with in_transaction(request.app.state.sessions) as session:
+            enrolment = await service.begin_enrolment_at_sign_in(session, token)
+    except SignInStale:
+        return see("/sign-in?done=stale")
+    return show_enrolment(request, form, enrolment, action="/sign-in/enrolment/confirm")
+
+
+@post("/sign-in/enrolment/confirm", opt=ANYBODY, status_code=200)
+async def confirm_demanded_enrolment(request: AnyRequest, now: NamedDependency[datetime]) -> Response[bytes]:
+    """Confirm the enrolment by its first code: the sign-in is finished and the recovery codes are shown once."""
+    form = await Form.read(request)
+    with answering(form, lambda refused: show_enrolment(request, refused, None, action="/sign-in/enrolment/confirm")):
+        code = form.text("code", missing=msg("请输入验证码"), most=MAX_CODE)
+        form.require_sound()
+        try:
+            token = waiting_token(request)
+            async with in_transaction(request.app.state.sessions) as session:
+                signed_in, codes = await service.confirm_enrolment_at_sign_in(session, token, code, now=now)
+        except SignInStale:
+            return see("/sign-in?done=stale")
+        except ProofRefused as refusal:
+            refusal.facts["field"] = "code"
+            raise
+    begin_session(request, signed_in)
+    return show_codes(request, codes, form)
+
+
+def _entered(request: AnyRequest, form: Form, signed_in: SignedIn) -> Response[bytes]:
+    begin_session(request, signed_in)
+    several = len(signed_in.organisations) > 1
+    if several and not form.first(RESUME_FIELD):
         return see("/organisations")
-    return see(own_path(form.first("next"), "/desk"))
+    return go_on(request, form, otherwise="/desk")
 
 
 async def _proved(
@@ -132,7 +195,27 @@ async def choose_organisation(
 
 
 def _show(request: AnyRequest, form: Form) -> Response[bytes]:
-    return page(request, "parties/sign_in.html", form=form, is_interrupted=bool(form.first(RESUME_FIELD)))
+    said = DONE.get(request.query_params.get("done", ""))
+    return page(
+        request, "parties/sign_in.html", form=form, is_interrupted=bool(form.first(RESUME_FIELD)), said_before=said
+    )
 
 
-ROUTES = (sign_in_page, sign_in, sign_out, organisations, choose_organisation)
+def _show_code(request: AnyRequest, form: Form) -> Response[bytes]:
+    return page(request, "parties/sign_in_code.html", form=form, back=way_back(form))
+
+
+def _show_demand(request: AnyRequest, form: Form) -> Response[bytes]:
+    return page(request, "parties/enrolment_demanded.html", form=form, back=way_back(form))
+
+
+ROUTES = (
+    sign_in_page,
+    sign_in,
+    sign_in_by_code,
+    begin_demanded_enrolment,
+    confirm_demanded_enrolment,
+    sign_out,
+    organisations,
+    choose_organisation,
+)
