@@ -11,7 +11,8 @@ from litestar.types import ExceptionHandlersMap
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DBAPIError
 
-from xinyidai.app.problem_pages import problem_page, sign_in_first
+from xinyidai.access.rules import StepUpNeeded
+from xinyidai.app.problem_pages import problem_page, prove_first, sign_in_first
 from xinyidai.foundation.errors import Refusal, TooManyRequests
 from xinyidai.foundation.pages.forms import FormRefused
 from xinyidai.foundation.pages.rendering import wants_page
@@ -166,6 +167,8 @@ def answer(
 
 
 def _answer_refusal(request: AnyRequest, refusal: Refusal) -> Answered:
+    if isinstance(refusal, StepUpNeeded) and wants_page(request):
+        return prove_first(request)
     wait_s = refusal.facts.get("retry_after_s")
     return answer(request, refusal, headers={} if wait_s is None else {"Retry-After": str(wait_s)})
 

@@ -1,7 +1,7 @@
 """Errors as pages: a sentence, what can be done, a reference and a way back; and signing in instead of a bare 401."""
 
 from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from litestar import Litestar, Request, Response
 from litestar.datastructures import State
@@ -9,7 +9,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from xinyidai.foundation.errors import Refusal
 from xinyidai.foundation.pages.forms import Form
-from xinyidai.foundation.pages.rendering import PAGE_HEADERS, page
+from xinyidai.foundation.pages.rendering import PAGE_HEADERS, own_path, page
 from xinyidai.foundation.pages.words import Language, Message, in_language, language_of, msg
 from xinyidai.parties.pages.beginning import RESUME_FIELD, Interrupted
 
@@ -63,6 +63,22 @@ def sign_in_first(request: AnyRequest) -> Response[bytes]:
     query = f"?{request.url.query}" if request.url.query else ""
     target = quote(request.url.path + query, safe="")
     return Response(b"", status_code=303, headers=PAGE_HEADERS | {"Location": f"/sign-in?next={target}"})
+
+
+def prove_first(request: AnyRequest) -> Response[bytes]:
+    """Send to the page that asks for a fresh proof, and from there back to the page where the act is begun.
+
+    Pages with a form that needs the proof ask for it before they show the form, so that nothing typed is lost; a button
+    leads back to the page that it stands on.
+    """
+    came_from = urlsplit(request.headers.get("referer", ""))
+    begun_at = came_from if request.method == "POST" else request.url
+    query = f"?{begun_at.query}" if begun_at.query else ""
+    target = quote(own_path(begun_at.path + query), safe="")
+    address = f"/me/proof?next={target}"
+    if request.headers.get("hx-request") == "true":
+        return Response(b"", status_code=403, headers=PAGE_HEADERS | {"HX-Redirect": address})
+    return Response(b"", status_code=303, headers=PAGE_HEADERS | {"Location": address})
 
 
 class _SignInKeepingForm(Response[bytes]):
