@@ -72,7 +72,7 @@ async def test_an_application_tells_score_reasons_months_and_why_it_came(officer
     page = await officer.read(f"/bank/applications/{desk.new.id}")
 
     assert "信用评分" in page
-    assert "一年内违约概率" in page
+    assert "违约概率" in page
     assert "每月销售额" in page
     assert "以表格查看" in page
     assert "为什么派给贵行" in page

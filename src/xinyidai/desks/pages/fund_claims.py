@@ -39,14 +39,15 @@ async def list_claims(
     """List the claims, one state or all, with their age."""
     found = await queries.claims(session, viewer, state=status, cursor=cursor, limit=ROWS)
     counts = await queries.claim_counts(session, viewer)
+    today = business_date(now)
     return page(
         request,
         "desks/fund_claims.html",
         found=found,
         shown=status,
         counts={one: counts.get(one, 0) for one in ClaimState},
+        ages={one.id: (today - business_date(one.filed_at)).days for one in found.rows},
         names=await names_of(session, [one.lender_id for one in found.rows]),
-        today=business_date(now),
     )
 
 

@@ -45,10 +45,10 @@ async def home(
         paid_fen=await claims.paid_since_fen(session, viewer, start_of_day(today.replace(day=1))),
         counts={one: counts.get(one, 0) for one in ClaimState},
         waiting=waiting,
+        ages={one.id: (today - business_date(one.filed_at)).days for one in waiting},
         unwatched=[one for one in lines if one.state in (LineState.PROPOSED, LineState.WATCH, LineState.PAUSED)],
         unconfirmed=[one for one in declared if one.state is PayInState.DECLARED],
         names=await names_of(session, [*(one.lender_id for one in waiting), *(one.lender_id for one in lines)]),
-        today=today,
     )
 
 
