@@ -54,6 +54,7 @@ class AgreementView:
     proposed_by: UUID
     opened_by: UUID | None
     opened_at: datetime | None
+    reopening_proposed_by: UUID | None
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,16 @@ class PayInView:
     amount_fen: Fen
     paid_on: date
     state: PayInState
+    declared_by: UUID
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a fund or guarantor holds for loans, by how far they are; never below zero."""
+
+    reserved_fen: Fen
+    covered_fen: Fen
+    claimed_fen: Fen
 
 
 def by_age(line: AgreementView | Agreement) -> tuple[date, datetime, str, int, int, int, UUID]:
@@ -131,6 +142,7 @@ def view_of(row: Agreement) -> AgreementView:
         proposed_by=row.proposed_by,
         opened_by=row.opened_by,
         opened_at=row.opened_at,
+        reopening_proposed_by=row.reopening_proposed_by,
     )
 
 
@@ -168,7 +180,15 @@ def reservation_of(row: Reservation) -> ReservationView:
 
 def pay_in_of(row: PayIn) -> PayInView:
     """Return a payment's row as a value."""
-    return PayInView(row.id, row.payer_id, row.reference, Fen(row.amount_fen), row.paid_on, PayInState(row.state))
+    return PayInView(
+        id=row.id,
+        payer_id=row.payer_id,
+        reference=row.reference,
+        amount_fen=Fen(row.amount_fen),
+        paid_on=row.paid_on,
+        state=PayInState(row.state),
+        declared_by=row.declared_by,
+    )
 
 
 async def policy_on(session: AsyncSession, day: date) -> SharingPolicy | None:
@@ -287,6 +307,40 @@ async def seen_cash_fen(session: AsyncSession, viewer: Viewer, payer_id: UUID) -
         raise NotFound
     async with platform_scope(session):
         return await cash_fen(session, payer_id)
+
+
+async def pay_ins(session: AsyncSession, viewer: Viewer, *, cursor: str | None, limit: int) -> Page[PayInView]:
+    """Return a page of what the viewer's organisation declared as paid in, oldest first."""
+    size = limit_of(limit)
+    statement = (
+        select(PayIn)
+        .where(col(PayIn.payer_id) == viewer.organisation_id, col(PayIn.id) > after_id(cursor))
+        .order_by(col(PayIn.id))
+        .limit(size + 1)
+    )
+    async with platform_scope(session):
+        rows = (await session.execute(statement)).scalars().all()
+    return page_of([pay_in_of(row) for row in rows], limit=size, id_of=lambda view: view.id)
+
+
+async def held_by(session: AsyncSession, viewer: Viewer) -> Held:
+    """Return what the viewer's fund or guarantor holds for loans: its own parts that are neither released nor paid."""
+    as_fund = col(Reservation.fund_part_fen) - col(Reservation.fund_released_fen) - col(Reservation.fund_paid_fen)
+    as_guarantor = (
+        col(Reservation.guarantor_part_fen)
+        - col(Reservation.guarantor_released_fen)
+        - col(Reservation.guarantor_paid_fen)
+    )
+    own, mine = (
+        (as_fund, col(Reservation.fund_id) == viewer.organisation_id)
+        if viewer.is_one_of(OrganisationKind.FUND)
+        else (as_guarantor, col(Reservation.guarantor_id) == viewer.organisation_id)
+    )
+    statement = select(col(Reservation.state), func.sum(own)).where(mine).group_by(col(Reservation.state))
+    async with platform_scope(session):
+        found = {ReservationState(state): Fen(int(held)) for state, held in await session.execute(statement)}
+    kinds = (ReservationState.RESERVED, ReservationState.COVERED, ReservationState.CLAIMED)
+    return Held(*(found.get(kind, Fen(0)) for kind in kinds))
 
 
 async def _balance(session: AsyncSession, code: str) -> Fen:

@@ -169,6 +169,8 @@ def answer(
 
 
 def _answer_refusal(request: AnyRequest, refusal: Refusal) -> Answered:
+    if isinstance(refusal, StepUpNeeded) and wants_page(request):
+        return prove_first(request)
     wait_s = refusal.facts.get("retry_after_s")
     return answer(request, refusal, headers={} if wait_s is None else {"Retry-After": str(wait_s)})
 

@@ -32,9 +32,27 @@ _FIRM = (
     NavItem("/firm/looks", msg("谁查过我的数据"), "eye"),
 )
 
+_BANK = (
+    NavItem("/bank", msg("首页"), "home", is_home=True),
+    NavItem("/bank/applications", msg("融资申请"), "inbox", msg("申请")),
+    NavItem("/bank/offers", msg("报价与放款"), "paper", msg("报价")),
+    NavItem("/bank/loans", msg("贷后管理"), "coins", msg("贷款")),
+    NavItem("/bank/claims", msg("代偿与追偿"), "shield", msg("代偿")),
+    NavItem("/bank/products", msg("我的产品"), "gear"),
+)
+_FUND = (
+    NavItem("/fund", msg("首页"), "home", is_home=True),
+    NavItem("/fund/claims", msg("代偿申请"), "inbox", msg("代偿")),
+    NavItem("/fund/lines", msg("分担协议"), "shield", msg("协议")),
+    NavItem("/fund/pay-ins", msg("资金拨入"), "coins", msg("拨入")),
+)
+
 DESKS: dict[OrganisationKind, tuple[NavItem, ...]] = {
     OrganisationKind.FIRM: _FIRM,
     OrganisationKind.SOLE_TRADER: _FIRM,
+    OrganisationKind.LENDER: _BANK,
+    OrganisationKind.FUND: _FUND,
+    OrganisationKind.GUARANTOR: _FUND,
 }
 
 

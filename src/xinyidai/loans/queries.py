@@ -218,6 +218,16 @@ async def loans(
     return page_of([view_of(row) for row in rows], limit=size, id_of=lambda view: view.id)
 
 
+async def loan_counts(session: AsyncSession, viewer: Viewer) -> dict[LoanState, int]:
+    """Return how many loans are in a lender's book, by state; states without any are left out."""
+    statement = (
+        select(col(Loan.state), func.count())
+        .where(col(Loan.lender_id) == viewer.organisation_id)
+        .group_by(col(Loan.state))
+    )
+    return {LoanState(state): count for state, count in await session.execute(statement)}
+
+
 async def credit_lines(
     session: AsyncSession, viewer: Viewer, *, cursor: str | None, limit: int
 ) -> Page[CreditLineView]:

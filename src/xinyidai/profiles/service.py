@@ -96,6 +96,26 @@ async def own_sales(session: AsyncSession, viewer: Viewer, *, now: datetime) -> 
     return monthly_sales(invoices, until=business_date(now))
 
 
+async def sales_of(session: AsyncSession, viewer: Viewer, firm_id: UUID, *, now: datetime) -> tuple[MonthOfSales, ...]:
+    """Return a firm's net sales by month to a receiver that its consent names, beside its profile.
+
+    Raises
+    ------
+    ConsentMissing
+    """
+    requires_kind(viewer, OrganisationKind.LENDER, OrganisationKind.GUARANTOR)
+    permission = await consents.require(
+        session,
+        receiver_id=viewer.organisation_id,
+        subject_ids=[firm_id],
+        purpose=Purpose.PRE_LOAN,
+        item_codes=[INVOICES],
+        now=now,
+    )
+    invoices = await sources.invoices(session, permission, before=now, known_at=now)
+    return monthly_sales(invoices, until=business_date(now))
+
+
 async def profile_of(
     session: AsyncSession,
     viewer: Viewer,

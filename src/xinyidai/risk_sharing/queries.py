@@ -66,6 +66,20 @@ class ClaimView:
 
 
 @dataclass(frozen=True)
+class ClaimTrail:
+    """Who did what on a claim, and when; None where nobody has yet."""
+
+    filed_by: UUID
+    filed_at: datetime
+    first_reviewed_by: UUID | None
+    first_reviewed_at: datetime | None
+    second_reviewed_by: UUID | None
+    second_reviewed_at: datetime | None
+    denied_by: UUID | None
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True)
 class RecoveryView:
     """A recovery and where it went."""
 
@@ -168,6 +182,63 @@ async def claims(
     async with platform_scope(session):
         rows = (await session.execute(statement)).scalars().all()
     return page_of([claim_of(row) for row in rows], limit=size, id_of=lambda view: view.id)
+
+
+async def trail(session: AsyncSession, viewer: Viewer, claim_id: UUID) -> ClaimTrail:
+    """Return who filed and reviewed a claim, to those who may see it.
+
+    Raises
+    ------
+    NotFound
+    """
+    async with platform_scope(session):
+        row = await session.get(Claim, claim_id)
+    if row is None or not may_see(viewer, row):
+        raise NotFound
+    return ClaimTrail(
+        filed_by=row.filed_by,
+        filed_at=row.filed_at,
+        first_reviewed_by=row.first_reviewed_by,
+        first_reviewed_at=row.first_reviewed_at,
+        second_reviewed_by=row.second_reviewed_by,
+        second_reviewed_at=row.second_reviewed_at,
+        denied_by=row.denied_by,
+        closed_at=row.closed_at,
+    )
+
+
+async def claim_counts(session: AsyncSession, viewer: Viewer) -> dict[ClaimState, int]:
+    """Return how many claims the viewer files, reviews or shares, by state; states without any are left out."""
+    mine = viewer.organisation_id
+    statement = (
+        select(col(Claim.state), func.count())
+        .where(or_(col(Claim.lender_id) == mine, col(Claim.fund_id) == mine, col(Claim.guarantor_id) == mine))
+        .group_by(col(Claim.state))
+    )
+    async with platform_scope(session):
+        return {ClaimState(state): count for state, count in await session.execute(statement)}
+
+
+async def claims_of_loan(session: AsyncSession, viewer: Viewer, loan_id: UUID) -> list[ClaimView]:
+    """Return the claims that were filed on a loan, the newest first, those alone that the viewer may see."""
+    statement = select(Claim).where(col(Claim.loan_id) == loan_id).order_by(col(Claim.id).desc())
+    async with platform_scope(session):
+        rows = (await session.execute(statement)).scalars().all()
+    return [claim_of(row) for row in rows if may_see(viewer, row)]
+
+
+async def paid_since_fen(session: AsyncSession, viewer: Viewer, since: datetime) -> Fen:
+    """Return what the viewer's fund or guarantor has paid on claims from a moment on."""
+    own, mine = (
+        (col(Claim.fund_paid_fen), col(Claim.fund_id))
+        if viewer.is_one_of(OrganisationKind.FUND)
+        else (col(Claim.guarantor_paid_fen), col(Claim.guarantor_id))
+    )
+    statement = select(func.coalesce(func.sum(own), 0)).where(
+        mine == viewer.organisation_id, col(Claim.paid_at) >= since
+    )
+    async with platform_scope(session):
+        return Fen(int((await session.execute(statement)).scalar_one()))
 
 
 async def recoveries(session: AsyncSession, claim_id: UUID) -> list[RecoveryView]:

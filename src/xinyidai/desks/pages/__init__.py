@@ -3,6 +3,13 @@
 from litestar import Router
 
 from xinyidai.desks.pages import (
+    bank_applications,
+    bank_claims,
+    bank_home,
+    bank_indications,
+    bank_loans,
+    bank_offers,
+    bank_offers_made,
     firm_consents,
     firm_data,
     firm_demands,
@@ -11,6 +18,11 @@ from xinyidai.desks.pages import (
     firm_loans,
     firm_offers,
     firm_profile,
+    fund_agreements,
+    fund_claims,
+    fund_home,
+    fund_lines,
+    fund_pay_ins,
     start,
 )
 
@@ -25,5 +37,22 @@ _FIRM = (
     *firm_loans.ROUTES,
 )
 
-router = Router(path="/", route_handlers=[*start.ROUTES, *_FIRM], include_in_schema=False)
+_BANK = (
+    *bank_home.ROUTES,
+    *bank_applications.ROUTES,
+    *bank_indications.ROUTES,
+    *bank_offers_made.ROUTES,
+    *bank_offers.ROUTES,
+    *bank_loans.ROUTES,
+    *bank_claims.ROUTES,
+)
+_FUND = (
+    *fund_home.ROUTES,
+    *fund_claims.ROUTES,
+    *fund_lines.ROUTES,
+    *fund_agreements.ROUTES,
+    *fund_pay_ins.ROUTES,
+)
+
+router = Router(path="/", route_handlers=[*start.ROUTES, *_FIRM, *_BANK, *_FUND], include_in_schema=False)
 sandbox_router = Router(path="/", route_handlers=[*start.SANDBOX_ROUTES], include_in_schema=False)

@@ -27,10 +27,11 @@ from xinyidai.matching.service.offering import (
     make_offer,
     withdraw_offer,
 )
-from xinyidai.matching.service.showing import MatchShown, show_applicant, show_match
+from xinyidai.matching.service.showing import Applicant, MatchShown, show_applicant, show_application, show_match
 
 __all__ = [
     "AcceptedView",
+    "Applicant",
     "ChoiceView",
     "MatchShown",
     "MatchView",
@@ -53,6 +54,7 @@ __all__ = [
     "replace_dispatch",
     "settle",
     "show_applicant",
+    "show_application",
     "show_match",
     "take_up",
     "time_out_due",

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
+from xinyidai.access.service import platform_scope
+from xinyidai.audit import service as audit
 from xinyidai.decisions import service as decisions
 from xinyidai.decisions.rules import Reason
 from xinyidai.demands import queries as demands
@@ -17,7 +19,12 @@ from xinyidai.matching import queries
 from xinyidai.matching.rules.states import OPEN_TO_LENDER
 from xinyidai.matching.service.desk import requires_firm, requires_lender_desk
 from xinyidai.profiles import service as profiles
+from xinyidai.profiles.rules.months import MonthOfSales
 from xinyidai.profiles.rules.readings import ProfileView
+from xinyidai.scoring import queries as scores
+from xinyidai.scoring.rules.scores import ScoreView
+
+SCORE_SHOWN = timedelta(days=92)
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,37 @@ async def show_match(session: AsyncSession, viewer: Viewer, demand_id: UUID, *, 
     assert isinstance(ranked, list), "an outcome of matching lists what is ranked"
     assert isinstance(refused, list), "an outcome of matching lists what is refused"
     return MatchShown(told.id, told.made_at, ranked, refused, told.reasons)
+
+
+@dataclass(frozen=True)
+class Applicant:
+    """What a lender is shown of the firm whose demand lies before it; `score` is None where the firm has none."""
+
+    profile: ProfileView
+    sales: tuple[MonthOfSales, ...]
+    score: ScoreView | None
+
+
+async def show_application(session: AsyncSession, viewer: Viewer, dispatch_id: UUID, *, now: datetime) -> Applicant:
+    """Show a lender profile, sales by month and score of its applicant, while the firm's consent holds.
+
+    The score is the firm's newest of the last SCORE_SHOWN; its date stands beside it. Refusals as of `show_applicant`.
+    """
+    profile = await show_applicant(session, viewer, dispatch_id, now=now)
+    sales = await profiles.sales_of(session, viewer, profile.firm_id, now=now)
+    async with platform_scope(session):
+        score = await scores.latest_score(session, profile.firm_id, max_age=SCORE_SHOWN, now=now)
+        if score is not None:
+            await audit.write_down(
+                session,
+                viewer,
+                action="scoring.score_shown",
+                subject_ids=[profile.firm_id],
+                object_kind="score",
+                object_id=str(score.id),
+                now=now,
+            )
+    return Applicant(profile, sales, score)
 
 
 async def show_applicant(session: AsyncSession, viewer: Viewer, dispatch_id: UUID, *, now: datetime) -> ProfileView:
