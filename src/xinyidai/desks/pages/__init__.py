@@ -3,6 +3,7 @@
 from litestar import Router
 
 from xinyidai.desks.pages import (
+    clock,
     firm_consents,
     firm_demands,
     firm_home,
@@ -24,4 +25,4 @@ _FIRM = (
 )
 
 router = Router(path="/", route_handlers=[*start.ROUTES, *_FIRM], include_in_schema=False)
-sandbox_router = Router(path="/", route_handlers=[*start.SANDBOX_ROUTES], include_in_schema=False)
+sandbox_router = Router(path="/", route_handlers=[*start.SANDBOX_ROUTES, *clock.ROUTES], include_in_schema=False)
