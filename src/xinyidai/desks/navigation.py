@@ -32,9 +32,19 @@ _FIRM = (
     NavItem("/firm/looks", msg("谁查过我的数据"), "eye"),
 )
 
+_REGULATOR = (
+    NavItem("/regulator", msg("总览"), "home", is_home=True),
+    NavItem("/regulator/lending", msg("放款统计"), "chart", msg("放款")),
+    NavItem("/regulator/risk", msg("风险与代偿"), "shield", msg("风险")),
+    NavItem("/regulator/drift", msg("报价偏差"), "coins", msg("偏差")),
+    NavItem("/regulator/reconciliation", msg("对账"), "paper", msg("账务")),
+    NavItem("/regulator/metrics", msg("指标口径"), "eye"),
+)
+
 DESKS: dict[OrganisationKind, tuple[NavItem, ...]] = {
     OrganisationKind.FIRM: _FIRM,
     OrganisationKind.SOLE_TRADER: _FIRM,
+    OrganisationKind.REGULATOR: _REGULATOR,
 }
 
 

@@ -11,6 +11,7 @@ from xinyidai.desks.pages import (
     firm_loans,
     firm_offers,
     firm_profile,
+    regulator_pages,
     start,
 )
 
@@ -24,5 +25,7 @@ _FIRM = (
     *firm_loans.ROUTES,
 )
 
-router = Router(path="/", route_handlers=[*start.ROUTES, *_FIRM], include_in_schema=False)
+router = Router(
+    path="/", route_handlers=[*start.ROUTES, *_FIRM, *regulator_pages.ROUTES], include_in_schema=False
+)
 sandbox_router = Router(path="/", route_handlers=[*start.SANDBOX_ROUTES, *clock.ROUTES], include_in_schema=False)
