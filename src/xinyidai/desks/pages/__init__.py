@@ -25,7 +25,5 @@ _FIRM = (
     *firm_loans.ROUTES,
 )
 
-router = Router(
-    path="/", route_handlers=[*start.ROUTES, *_FIRM, *regulator_pages.ROUTES], include_in_schema=False
-)
+router = Router(path="/", route_handlers=[*start.ROUTES, *_FIRM, *regulator_pages.ROUTES], include_in_schema=False)
 sandbox_router = Router(path="/", route_handlers=[*start.SANDBOX_ROUTES, *clock.ROUTES], include_in_schema=False)
