@@ -95,7 +95,7 @@ def create_app(
                 secure=not settings.sandbox,
                 httponly=True,
                 samesite="lax",
-                exclude=["^/static"],
+                exclude=["^/static", "^/live/"],
             ).middleware,
             Authentication(FailedKeys(settings.failed_keys_per_minute)),
             RateLimitConfig(

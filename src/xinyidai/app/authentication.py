@@ -23,6 +23,8 @@ from xinyidai.partners import service as partners
 from xinyidai.partners.rules import digest_of
 
 SESSION_COOKIE: Final = "xinyidai_session"
+LIVE_PARTS: Final = "/live/"
+"""Public parts that a page asks for by itself: nobody is seen at work, and no session is kept alive by an open tab."""
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 AnyConnection = ASGIConnection[BaseRouteHandler, object, object, State]
@@ -59,6 +61,8 @@ class Authentication(ASGIMiddleware):
 
 async def _find_viewer(connection: AnyConnection, failed_keys: FailedKeys) -> Viewer | None:
     sessions: Sessions = connection.app.state.sessions
+    if connection.url.path.startswith(LIVE_PARTS):
+        return None
     presented = connection.headers.get("authorization", "")
     if presented:
         return await _holder_of(connection, presented, failed_keys)

@@ -8,12 +8,21 @@ from litestar.datastructures import State
 
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.desks.navigation import NavItem, home_of, navigation_of
+from xinyidai.foundation.city_clock import SPEED_ONE, CityClock
+from xinyidai.foundation.clock import BusinessClock
 from xinyidai.parties.routes.session_ids import PARTY_NAME
 
 AnyRequest = Request[object, object, State]
 
-CLOCK_DOOR = "/sandbox/clock"
-"""The clock bar's buttons post here; they are shown once the application has such a route."""
+
+@dataclass(frozen=True)
+class ClockState:
+    """What the city last said of its clock; `times` is its speed against SPEED_ONE."""
+
+    is_away: bool
+    is_paused: bool
+    waits_for: str | None
+    times: int
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,7 @@ class Frame:
     is_sandbox: bool
     has_clock_controls: bool
     now: datetime
+    clock: ClockState | None
 
 
 def frame_of(request: AnyRequest) -> Frame:
@@ -45,6 +55,15 @@ def frame_of(request: AnyRequest) -> Frame:
         navigation=navigation_of(viewer.organisation_kind) if is_viewer else (),
         home=home_of(viewer.organisation_kind) if is_viewer else "/",
         is_sandbox=state.settings.sandbox,
-        has_clock_controls=state.settings.sandbox and any(route.path == CLOCK_DOOR for route in request.app.routes),
+        has_clock_controls=state.settings.sandbox and state.settings.city_control() is not None,
         now=state.clock.now(),
+        clock=_clock_state(state.clock),
     )
+
+
+def _clock_state(clock: BusinessClock) -> ClockState | None:
+    """Return the city's clock as it was last heard; None for any other clock."""
+    if not isinstance(clock, CityClock) or clock.line is None:
+        return None
+    line = clock.line
+    return ClockState(clock.is_away, line.is_paused, line.waits_for, round(line.rate / SPEED_ONE))

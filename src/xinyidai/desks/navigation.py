@@ -46,6 +46,14 @@ _FUND = (
     NavItem("/fund/lines", msg("分担协议"), "shield", msg("协议")),
     NavItem("/fund/pay-ins", msg("资金拨入"), "coins", msg("拨入")),
 )
+_REGULATOR = (
+    NavItem("/regulator", msg("总览"), "home", is_home=True),
+    NavItem("/regulator/lending", msg("放款统计"), "chart", msg("放款")),
+    NavItem("/regulator/risk", msg("风险与代偿"), "shield", msg("风险")),
+    NavItem("/regulator/drift", msg("报价偏差"), "coins", msg("偏差")),
+    NavItem("/regulator/reconciliation", msg("对账"), "paper", msg("账务")),
+    NavItem("/regulator/metrics", msg("指标口径"), "eye"),
+)
 
 DESKS: dict[OrganisationKind, tuple[NavItem, ...]] = {
     OrganisationKind.FIRM: _FIRM,
@@ -53,6 +61,7 @@ DESKS: dict[OrganisationKind, tuple[NavItem, ...]] = {
     OrganisationKind.LENDER: _BANK,
     OrganisationKind.FUND: _FUND,
     OrganisationKind.GUARANTOR: _FUND,
+    OrganisationKind.REGULATOR: _REGULATOR,
 }
 
 

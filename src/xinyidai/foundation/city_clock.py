@@ -28,6 +28,8 @@ READ_SECONDS: Final = 0.3
 LOCKSTEP_TRIES: Final = 10
 """In lock-step a line of yesterday is a wrong day, so a silent city is asked again; in life time flows on anyway."""
 TELL_SECONDS: Final = 5.0
+SPEED_ONE: Final = 1440.0
+"""Business seconds a wall second at speed x1: a business day a wall minute."""
 _BROKEN = (OSError, http.client.HTTPException, ValueError, KeyError, TypeError)
 
 
@@ -140,6 +142,21 @@ class CityClock:
         if self._latest is None or told > self._latest:
             self._latest = told
         return self._latest
+
+    @property
+    def line(self) -> ClockLine | None:
+        """Return what the city last said of its time; None before it said anything."""
+        return self._line
+
+    @property
+    def is_away(self) -> bool:
+        """Say whether the city did not answer when it was last asked."""
+        return self._is_away
+
+    def follow(self, line: ClockLine) -> None:
+        """Take a line that the city just answered, so that nobody sees the one before it."""
+        with self._reading:
+            self._line, self._read_at, self._is_away = line, time.monotonic(), False
 
     def close(self) -> None:
         """Let the connection go; the next asking opens another."""

@@ -1,6 +1,8 @@
 """Statistics of lending, and the reconciliation with the ledger."""
 
+from collections.abc import Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import text
@@ -24,14 +26,18 @@ from xinyidai.reporting.rules import (
 SEES_ALL: Final = (OrganisationKind.REGULATOR, OrganisationKind.OPERATOR)
 SEES_OWN: Final = (OrganisationKind.LENDER, OrganisationKind.FUND, OrganisationKind.GUARANTOR)
 MAX_DIFFERENCES: Final = 1_000
+Only = Mapping[Dimension, str]
+NO_FILTER: Final[Only] = MappingProxyType({})
 _KEYS: Final = {
     Dimension.MONTH: ("month", "NULL::text"),
     Dimension.LENDER: ("lender_id::text", "max(lender_name)"),
     Dimension.REGION: ("region_code", "max(region_name)"),
     Dimension.INDUSTRY: ("industry_code", "max(industry_name)"),
+    Dimension.RISK_CLASS: ("risk_class", "NULL::text"),
 }
 _SUMS: Final = (
     "count(*) AS loans, count(DISTINCT firm_id) AS firms, coalesce(sum(principal_fen), 0) AS disbursed_fen,"
+    " round(sum(principal_fen::numeric * rate_bp) / nullif(sum(principal_fen), 0))::int AS weighted_rate_bp,"
     " coalesce(sum(outstanding_fen), 0) AS outstanding_fen,"
     " coalesce(sum(outstanding_fen) FILTER (WHERE days_past_due > 0), 0) AS overdue_fen,"
     " coalesce(sum(outstanding_fen) FILTER (WHERE risk_class = ANY (:non_performing)), 0) AS non_performing_fen,"
@@ -39,6 +45,7 @@ _SUMS: Final = (
     " coalesce(sum(principal_fen) FILTER (WHERE is_covered), 0) AS covered_fen,"
     " coalesce(sum(claims_paid_fen), 0) AS claims_paid_fen, coalesce(sum(returned_fen), 0) AS returned_fen"
 )
+_FACTS: Final = "reporting.lending_fact JOIN (SELECT id AS loan_id, rate_bp FROM loans.loan) AS priced USING (loan_id)"
 _SEEN: Final = (
     "disbursed_on >= :from_on AND disbursed_on < :to_on"
     " AND (:all OR lender_id = :viewer OR fund_id = :viewer OR guarantor_id = :viewer)"
@@ -46,9 +53,9 @@ _SEEN: Final = (
 
 
 async def lending(
-    session: AsyncSession, viewer: Viewer, *, by: Dimension, from_on: date, to_on: date
+    session: AsyncSession, viewer: Viewer, *, by: Dimension, from_on: date, to_on: date, only: Only = NO_FILTER
 ) -> list[LendingRow]:
-    """Return lending of a span (`to_on` excluded) broken down, in order of the key.
+    """Return lending of a span (`to_on` excluded) broken down, in order of the key; `only` keeps one key a dimension.
 
     Regulator and operator see all lenders, a lender, fund or guarantor what it takes part in. No row names a firm.
 
@@ -59,20 +66,22 @@ async def lending(
     key, name = _KEYS[by]
     statement = text(
         f"SELECT {key} AS key, {name} AS name, {_SUMS}"  # noqa: S608 - columns of a table of this module
-        f" FROM reporting.lending_fact WHERE {_SEEN} GROUP BY 1 ORDER BY 1"
+        f" FROM {_FACTS} WHERE {_SEEN}{_kept(only)} GROUP BY 1 ORDER BY 1"
     )
-    return [_row_of(row) for row in await _seen(session, viewer, statement.text, from_on, to_on)]
+    return [_row_of(row) for row in await _seen(session, viewer, statement.text, from_on, to_on, only)]
 
 
-async def totals(session: AsyncSession, viewer: Viewer, *, from_on: date, to_on: date) -> LendingRow:
+async def totals(
+    session: AsyncSession, viewer: Viewer, *, from_on: date, to_on: date, only: Only = NO_FILTER
+) -> LendingRow:
     """Return the sum over a span, under the same scope as `lending`; the key is ``"total"``.
 
     Raises
     ------
     NotAllowed, SpanRefused
     """
-    statement = f"SELECT 'total' AS key, NULL::text AS name, {_SUMS} FROM reporting.lending_fact WHERE {_SEEN}"  # noqa: S608
-    (row,) = await _seen(session, viewer, statement, from_on, to_on)
+    statement = f"SELECT 'total' AS key, NULL::text AS name, {_SUMS} FROM {_FACTS} WHERE {_SEEN}{_kept(only)}"  # noqa: S608
+    (row,) = await _seen(session, viewer, statement, from_on, to_on, only)
     return _row_of(row)
 
 
@@ -155,8 +164,13 @@ _TOTALS: Final = (
 )
 
 
+def _kept(only: Only) -> str:
+    """Return the conditions that keep one key of each named dimension; the keys themselves are bound."""
+    return "".join(f" AND {_KEYS[by][0]} = :only_{by.value}" for by in only)
+
+
 async def _seen(
-    session: AsyncSession, viewer: Viewer, statement: str, from_on: date, to_on: date
+    session: AsyncSession, viewer: Viewer, statement: str, from_on: date, to_on: date, only: Only
 ) -> list[Row[tuple[object, ...]]]:
     """Run a statistic over the rows that the viewer takes part in: the scope is in the statement itself."""
     requires_kind(viewer, *SEES_ALL, *SEES_OWN)
@@ -167,6 +181,7 @@ async def _seen(
         "all": viewer.is_one_of(*SEES_ALL),
         "viewer": viewer.organisation_id,
         "non_performing": list(NON_PERFORMING),
+        **{f"only_{by.value}": key for by, key in only.items()},
     }
     async with platform_scope(session):
         return list((await session.execute(text(statement), sent)).all())
@@ -179,6 +194,7 @@ def _row_of(row: Row[tuple[object, ...]]) -> LendingRow:
         loans=row.loans,
         firms=row.firms,
         disbursed_fen=Fen(int(row.disbursed_fen)),
+        weighted_rate_bp=row.weighted_rate_bp,
         outstanding_fen=Fen(int(row.outstanding_fen)),
         overdue_fen=Fen(int(row.overdue_fen)),
         non_performing_fen=Fen(int(row.non_performing_fen)),

@@ -18,6 +18,7 @@ class Dimension(StrEnum):
     LENDER = "lender"
     REGION = "region"
     INDUSTRY = "industry"
+    RISK_CLASS = "risk_class"
 
 
 class SpanRefused(Refusal):
@@ -48,6 +49,12 @@ METRICS = (
     ),
     Metric("firms", 1, "上述贷款的借款主体数，去重", "Distinct borrowers of those loans"),
     Metric("disbursed_fen", 1, "上述贷款的放款本金合计，分", "Principal disbursed on those loans, in fen"),
+    Metric(
+        "weighted_rate_bp",
+        1,
+        "上述贷款按放款本金加权的平均年利率，基点，四舍五入；无放款时为空",
+        "Mean yearly rate of those loans weighted by principal disbursed, basis points, half up; none without a loan",
+    ),
     Metric(
         "outstanding_fen",
         1,
@@ -193,6 +200,7 @@ class LendingRow:
     loans: int
     firms: int
     disbursed_fen: Fen
+    weighted_rate_bp: int | None
     outstanding_fen: Fen
     overdue_fen: Fen
     non_performing_fen: Fen

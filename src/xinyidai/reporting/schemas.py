@@ -14,6 +14,7 @@ _ROW: JsonDict = {
     "loans": 12,
     "firms": 11,
     "disbursed_fen": 600_000_000,
+    "weighted_rate_bp": 392,
     "outstanding_fen": 512_000_000,
     "overdue_fen": 12_000_000,
     "non_performing_fen": 0,
@@ -51,6 +52,7 @@ class LendingRowOut(BaseModel):
     loans: int
     firms: int
     disbursed_fen: int
+    weighted_rate_bp: int | None
     outstanding_fen: int
     overdue_fen: int
     non_performing_fen: int

@@ -10,6 +10,7 @@ from xinyidai.desks.pages import (
     bank_loans,
     bank_offers,
     bank_offers_made,
+    clock,
     firm_consents,
     firm_data,
     firm_demands,
@@ -23,6 +24,7 @@ from xinyidai.desks.pages import (
     fund_home,
     fund_lines,
     fund_pay_ins,
+    regulator_pages,
     start,
 )
 
@@ -54,5 +56,5 @@ _FUND = (
     *fund_pay_ins.ROUTES,
 )
 
-router = Router(path="/", route_handlers=[*start.ROUTES, *_FIRM, *_BANK, *_FUND], include_in_schema=False)
-sandbox_router = Router(path="/", route_handlers=[*start.SANDBOX_ROUTES], include_in_schema=False)
+router = Router(path="/", route_handlers=[*start.ROUTES, *_FIRM, *_BANK, *_FUND, *regulator_pages.ROUTES], include_in_schema=False)
+sandbox_router = Router(path="/", route_handlers=[*start.SANDBOX_ROUTES, *clock.ROUTES], include_in_schema=False)
