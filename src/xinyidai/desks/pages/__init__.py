@@ -56,5 +56,7 @@ _FUND = (
     *fund_pay_ins.ROUTES,
 )
 
-router = Router(path="/", route_handlers=[*start.ROUTES, *_FIRM, *_BANK, *_FUND, *regulator_pages.ROUTES], include_in_schema=False)
+router = Router(
+    path="/", route_handlers=[*start.ROUTES, *_FIRM, *_BANK, *_FUND, *regulator_pages.ROUTES], include_in_schema=False
+)
 sandbox_router = Router(path="/", route_handlers=[*start.SANDBOX_ROUTES, *clock.ROUTES], include_in_schema=False)
