@@ -168,7 +168,7 @@ async def test_what_moves_money_or_rights_demands_a_fresh_proof_of_people(app: L
         for handler in getattr(route, "route_handlers", [])
         for layer in handler.ownership_layers
         for guard in layer.guards or []
-        if getattr(guard, FRESH, False)
+        if getattr(guard, FRESH, False) and route.path.startswith("/api/")
     }
 
     assert demanding == PROVED_FRESHLY

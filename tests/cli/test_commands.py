@@ -117,16 +117,15 @@ async def rows_of(admin: asyncpg.Connection) -> dict[str, int]:
 
 
 @pytest.mark.usefixtures("on_the_test_database")
-@pytest.mark.parametrize("arguments", [["demo", "--once"], ["case", "cumcm2020c", "--data", "."]], ids=["demo", "case"])
 async def test_a_story_on_a_database_in_use_is_refused_before_anything_is_written(
-    database: Database, admin: asyncpg.Connection, noon: datetime, arguments: list[str]
+    database: Database, admin: asyncpg.Connection, noon: datetime
 ) -> None:
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
         await create_operator(session, email="a@b.cn", display_name="甲", password="long enough 123", now=noon)
     before = await rows_of(admin)
 
-    told = await run_sync(CliRunner().invoke, main, arguments)
+    told = await run_sync(CliRunner().invoke, main, ["case", "cumcm2020c", "--data", "."])
 
     assert told.exit_code == 1
     assert "platform_not_empty: This database is not empty (people: 1" in told.output
@@ -145,11 +144,20 @@ async def test_a_migrated_database_with_nobody_on_it_carries_a_story(database: D
 async def test_a_story_on_a_database_without_the_platform_says_what_to_run(admin: asyncpg.Connection) -> None:
     await admin.execute("UPDATE alembic_version SET version_num = '0001'")
 
-    told = await run_sync(CliRunner().invoke, main, ["demo", "--once"])
+    told = await run_sync(CliRunner().invoke, main, ["case", "cumcm2020c", "--data", "."])
 
     assert told.exit_code == 1
     assert "platform_not_migrated" in told.output
     assert "xinyidai migrate --bootstrap" in told.output
+
+
+@pytest.mark.usefixtures("on_the_test_database")
+@pytest.mark.parametrize("arguments", [["demo"], ["demo", "--once"]], ids=["live", "once"])
+def test_a_demo_takes_no_database_that_was_given(arguments: list[str]) -> None:
+    told = CliRunner().invoke(main, arguments)
+
+    assert told.exit_code == 1
+    assert "unset DATABASE_URL" in told.output
 
 
 @pytest.mark.parametrize("lgd", ["nan", "inf", "-0.1", "1.1", "x"])

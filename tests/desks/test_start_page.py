@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from builders_pages import Served, a_page, a_server, needs_chromium, sign_in_as
 from builders_parties import a_firm, a_lender
@@ -12,8 +13,10 @@ from playwright.async_api import Browser
 
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as_platform
-from xinyidai.desks.pages.start import PROGRESS_FILE, progress_in
+from xinyidai.app import create_app
+from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.progress import PreparationState, Progress
 
 pytestmark = needs_chromium
 
@@ -86,11 +89,19 @@ async def test_a_phone_page_stays_within_its_allowance_of_scripts(
     assert 0 < scripts <= 120_000
 
 
-def test_progress_is_read_from_the_home_folder(tmp_path: Path) -> None:
-    (tmp_path / PROGRESS_FILE).write_text('{"stage_zh": "训练", "stage_en": "training", "done": 3, "total": 12}')
+async def test_the_start_page_shows_how_far_the_seeding_is(database: Database, noon: datetime, tmp_path: Path) -> None:
+    progress = Progress(tmp_path)
+    progress.tell("300 firms registered", seconds=2.4)
+    progress.count("consents given", done=30, of=169, seconds=3.1)
+    settings = database.settings.model_copy(update={"sandbox": True, "xinyidai_home": tmp_path})
+    app = create_app(settings, database.app, clock=AnchoredClock(wall_now(), noon, rate=0.0))
 
-    read = progress_in(tmp_path)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://platform") as visitor:
+        under_way = (await visitor.get("/", headers={"Accept": "text/html"})).text
+        progress.end(PreparationState.READY, seconds=9.0)
+        ready = (await visitor.get("/", headers={"Accept": "text/html"})).text
 
-    assert read is not None
-    assert (read.done, read.is_over) == (3, False)
-    assert progress_in(tmp_path / "elsewhere") is None
+    assert all(
+        words in under_way for words in ("正在生成演示城市", "30 / 169", "300 firms registered", "consents given")
+    )
+    assert "正在生成演示城市" not in ready

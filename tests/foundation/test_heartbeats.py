@@ -45,8 +45,8 @@ async def test_a_heartbeat_is_told_to_the_broker_and_to_the_file(broker: ValkeyS
     (one,) = await heard(broker)
     assert one.name == "worker@here"
     assert before - timedelta(milliseconds=1) <= one.heard_at <= wall_now()
-    assert not one.is_late(wall=one.heard_at + LATE_AFTER)
-    assert one.is_late(wall=one.heard_at + LATE_AFTER + timedelta(seconds=1))
+    assert not one.is_late(wall_at=one.heard_at + LATE_AFTER)
+    assert one.is_late(wall_at=one.heard_at + LATE_AFTER + timedelta(seconds=1))
     assert file.exists()
 
 

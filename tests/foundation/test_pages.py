@@ -106,7 +106,7 @@ def test_a_form_notes_every_fault_and_keeps_what_was_typed() -> None:
     form = Form({"amount": ["lots"], "when": ["2026-02-30"], "role": ["king"], "count": ["-1"]})
 
     form.fen("amount", missing=MISSING, least_fen=1)
-    form.day("when", missing=MISSING, earliest=date(2026, 1, 1))
+    form.day("when", missing=MISSING, earliest_on=date(2026, 1, 1))
     form.choice("role", Role, missing=MISSING)
     form.whole("count", missing=MISSING, least=1, most=9)
     form.text("name", missing=MISSING)

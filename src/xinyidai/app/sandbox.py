@@ -33,6 +33,12 @@ class WaitsFor(StrEnum):
 class PersonPendingOut(BaseModel):
     """An organisation with a signed-in person, and who is to act in its business."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"organisation_id": "01976f2c-3333-7c55-9a53-0c7d0a5f2b11", "waits_for": "person"}
+        }
+    )
+
     organisation_id: UUID
     waits_for: WaitsFor
 

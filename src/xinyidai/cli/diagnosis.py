@@ -175,7 +175,7 @@ def _processes(kind: str, verb: str, heard: list[Heartbeat]) -> Check:
     told = [f"{one.name} was last heard {(wall - one.heard_at).total_seconds():.0f} s ago" for one in ours]
     if not ours:
         return Check(kind, False, f"none was heard within the hour; `xinyidai {verb}` must be running")
-    is_ok = not any(one.is_late(wall=wall) for one in ours)
+    is_ok = not any(one.is_late(wall_at=wall) for one in ours)
     return Check(kind, is_ok, ", ".join(told) + ("" if is_ok else f"; `xinyidai {verb}` must be running"))
 
 

@@ -147,6 +147,13 @@ def current_database() -> str:
     return kept.read_text(encoding="utf-8").strip() if kept.exists() else DEFAULT_DATABASE
 
 
+def require_own_servers() -> None:
+    """Stop where a database was given: for commands that make and drop databases of their own."""
+    read_secret_files()
+    if any(name in os.environ for name in DATABASE_SETTINGS):
+        raise click.ClickException("this command makes and drops databases of its own: unset DATABASE_URL")
+
+
 def require_free_port(host: str, port: int) -> None:
     """Stop with a clear sentence when something listens on the port."""
     with socket.socket() as probe:

@@ -73,9 +73,9 @@ class ClockLine:
     is_paused: bool
     waits_for: str | None
 
-    def at(self, wall: datetime) -> datetime:
+    def at(self, wall_at: datetime) -> datetime:
         """Return the business time at a wall time."""
-        return self.business_anchor + (wall - self.wall_anchor) * self.rate
+        return self.business_anchor + (wall_at - self.wall_anchor) * self.rate
 
 
 def read_line(answer: Mapping[str, object]) -> ClockLine:

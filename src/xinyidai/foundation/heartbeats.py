@@ -34,9 +34,9 @@ class Heartbeat:
     name: str
     heard_at: datetime
 
-    def is_late(self, *, wall: datetime) -> bool:
+    def is_late(self, *, wall_at: datetime) -> bool:
         """Say whether it was silent for too long."""
-        return wall - self.heard_at > LATE_AFTER
+        return wall_at - self.heard_at > LATE_AFTER
 
 
 class Heart:

@@ -37,6 +37,11 @@ class Preparation:
     of: int
     seconds: float
 
+    @property
+    def is_over(self) -> bool:
+        """Say whether there is nothing left to wait for."""
+        return self.state is not PreparationState.UNDER_WAY
+
 
 class Progress:
     """Writes the file, whole or not at all, at every change."""

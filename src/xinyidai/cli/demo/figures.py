@@ -88,7 +88,7 @@ class Ending:
     verified: Verified
 
 
-async def end(stage: Stage, *, fund: Desk, regulator: Desk, seed: int, began: datetime) -> Ending:
+async def end(stage: Stage, *, fund: Desk, regulator: Desk, seed: int, began_at: datetime) -> Ending:
     """Seal until nothing is unsealed, verify, replay, and read the same amounts from books and from reports."""
     connected = stage.connected
     for _round in range(MAX_SEAL_ROUNDS):
@@ -104,7 +104,7 @@ async def end(stage: Stage, *, fund: Desk, regulator: Desk, seed: int, began: da
         fund_balance = await agreement_queries.cash_fen(session, fund.party_id)
         imbalance = await ledger.imbalance_fen(session)
         digest = await digest_of_everything(session)
-    seen = await _seen_by_regulator(stage, regulator, began)
+    seen = await _seen_by_regulator(stage, regulator, began_at)
     figures: dict[str, object] = {"seed": seed}
     figures |= {name: int(counts[name]) for name in _COUNTED_FIRST}
     figures |= {
@@ -139,10 +139,10 @@ def as_table(figures: Mapping[str, object]) -> str:
     return "\n".join(f"  {name:24} {value}" for name, value in rows)
 
 
-async def _seen_by_regulator(stage: Stage, regulator: Desk, began: datetime) -> int:
+async def _seen_by_regulator(stage: Stage, regulator: Desk, began_at: datetime) -> int:
     """Return what was disbursed by the regulator's own report, in spans as long as one may ask for."""
     seen = 0
-    start, ends = business_date(began), business_date(stage.now) + timedelta(days=1)
+    start, ends = business_date(began_at), business_date(stage.now) + timedelta(days=1)
     while start < ends:
         to_on = min(start + SPAN, ends)
         async with stage.acting(regulator.maker) as session:

@@ -25,6 +25,7 @@ from xinyidai.cli.surroundings import (
     bring_up_to_date,
     home,
     require_free_port,
+    require_own_servers,
     say,
     surroundings,
 )
@@ -99,13 +100,13 @@ class Preparing:
 
 def run_live(*, seed: int, firms: int, port: int, city_port: int, reset: bool) -> None:
     """Run the living demo until told to stop."""
+    require_own_servers()
     for wanted in (port, city_port):
         require_free_port(HOST, wanted)
     name = f"demo_{seed}_{firms}"
     plan = CityPlan(home() / name, seed, firms, LIVE, city_port)
     with surroundings(database=name, with_broker=True, migrated=False) as around, neighbours() as beside:
-        if around.embedded is None:
-            raise click.ClickException("demo seeds and resets databases of its own: unset DATABASE_URL, or use serve")
+        assert around.embedded is not None, "no database was given"
         keeper = Keeper(around.embedded.dsn("postgres"), name, plan)
         _make_ready(keeper, around, reset=reset)
         secret = keeper.tax_secret()

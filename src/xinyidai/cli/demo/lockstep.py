@@ -47,11 +47,11 @@ class Driver:
     sessions: Sessions
     acts: Counter[str] = field(default_factory=Counter)
 
-    async def live(self, first: date, days: int) -> datetime:
+    async def live(self, first_on: date, days: int) -> datetime:
         """Live these days, from nine o'clock of the first on; return the last moment."""
-        now = start_of_day(first) + OPENS
+        now = start_of_day(first_on) + OPENS
         for number in range(days):
-            now = start_of_day(first + timedelta(days=number)) + OPENS
+            now = start_of_day(first_on + timedelta(days=number)) + OPENS
             if self.clock.now() < now:
                 self.city.tell_clock("set", business_at=now.isoformat())
             await self.live_day(now)
@@ -62,7 +62,7 @@ class Driver:
         await self._tick(now)
         for _round in range(MAX_ROUNDS):
             await self.rest()
-            done = self.city.act(now.isoformat())
+            done = self.city.act(now)
             self.acts.update(done)
             if not sum(done.values()):
                 return

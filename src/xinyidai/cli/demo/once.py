@@ -24,7 +24,7 @@ from xinyidai.cli.demo.seeding import CityGround, TaxClient, actors_of, write_ci
 from xinyidai.cli.people import refusals_told
 from xinyidai.cli.story.acting import Stage, stage_at
 from xinyidai.cli.story.cast import Desk
-from xinyidai.cli.surroundings import Connected, Surroundings, home, surroundings
+from xinyidai.cli.surroundings import Connected, Surroundings, home, require_own_servers, surroundings
 from xinyidai.foundation.clock import add_months, business_date
 from xinyidai.foundation.settings import Settings, settings
 from xinyidai.worker import connect_broker, load_rooms
@@ -37,6 +37,7 @@ TOLD_EVERY_DAYS: Final = 91
 
 def run_once(*, seed: int, firms: int, months: int, json_file: Path | None) -> None:
     """Run it, print the table, write the figures; exit 1 when books, seals or replays do not hold."""
+    require_own_servers()
     folder = home() / f"once_seed{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     with surroundings(database=f"once_seed{seed}", fresh=True, with_broker=True) as around, neighbours() as beside:
@@ -154,5 +155,5 @@ async def _live(connected: Connected, plan: CityPlan, beside: Neighbours, *, dat
                 stage.tell(f"{business_date(stage.now)}: {dict(driver.acts)}")
             await driver.rest()
         return await end(
-            stage, fund=duties["compensation_fund"], regulator=duties["regulator"], seed=plan.seed, began=began
+            stage, fund=duties["compensation_fund"], regulator=duties["regulator"], seed=plan.seed, began_at=began
         )

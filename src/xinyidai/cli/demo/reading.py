@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 import httpx2
@@ -87,9 +87,9 @@ class CityReader:
         """Tell the clock."""
         self._json("POST", "/clock", body={"act": act, **fields})
 
-    def act(self, business_at: str) -> Mapping[str, int]:
+    def act(self, now: datetime) -> Mapping[str, int]:
         """Let everybody act once; return what they did, by kind."""
-        said = self._json("POST", "/act", body={"business_at": business_at})
+        said = self._json("POST", "/act", body={"business_at": now.isoformat()})
         counted = said["by_kind"]
         assert isinstance(counted, dict), "acts are counted by kind"
         return {str(kind): int(count) for kind, count in counted.items()}

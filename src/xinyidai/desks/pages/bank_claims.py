@@ -108,7 +108,7 @@ async def recover(
     with answering(form, lambda refused: page(request, "desks/bank_recover.html", context, form=refused)):
         received_fen = form.fen("received", missing=msg("请输入收回金额"), least_fen=1, most_fen=MAX_RECEIVED_FEN)
         costs_fen = form.fen("costs", missing=msg("请输入追偿费用，没有则填 0"), least_fen=0, most_fen=MAX_RECEIVED_FEN)
-        received_on = form.day("received_on", missing=msg("请输入收回日期"), earliest=date(2000, 1, 1))
+        received_on = form.day("received_on", missing=msg("请输入收回日期"), earliest_on=date(2000, 1, 1))
         reference = form.text("reference", missing=msg("请输入追偿流水号"), most=MAX_REFERENCE)
         form.require_sound()
 

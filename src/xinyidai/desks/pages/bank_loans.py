@@ -86,7 +86,7 @@ async def repay(
     context = await _context(session, viewer, loan_id, now=now)
     with answering(form, lambda refused: page(request, "desks/bank_repay.html", context, form=refused)):
         amount_fen = form.fen("amount", missing=msg("请输入还款金额"), least_fen=1, most_fen=MAX_REPAYMENT_FEN)
-        paid_on = form.day("paid_on", missing=msg("请输入还款日期"), earliest=date(2000, 1, 1))
+        paid_on = form.day("paid_on", missing=msg("请输入还款日期"), earliest_on=date(2000, 1, 1))
         reference = form.text("reference", missing=msg("请输入还款流水号"), most=MAX_REFERENCE)
         form.require_sound()
 

@@ -144,7 +144,7 @@ async def disburse(
     form = await Form.read(request)
     context = await _context(session, viewer, offer_id, now=now)
     with answering(form, lambda refused: _ask(request, refused, context)):
-        paid_on = form.day("disbursed_on", missing=msg("请输入放款日期"), earliest=date(2000, 1, 1))
+        paid_on = form.day("disbursed_on", missing=msg("请输入放款日期"), earliest_on=date(2000, 1, 1))
         payment = form.choice("payment_kind", PaymentKind, missing=msg("请选择支付方式"))
         reference = form.text("reference", missing=msg("请输入放款流水号"), most=MAX_REFERENCE)
         first_loan = _attested(form)

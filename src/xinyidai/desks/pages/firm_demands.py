@@ -65,7 +65,7 @@ async def new_demand(
         amount_fen = form.fen("amount", missing=msg("请输入融资金额"), least_fen=1, most_fen=limits.max_amount_fen)
         months = form.whole("term_months", missing=msg("请输入期限"), least=1, most=MAX_TERM_MONTHS)
         kind = form.choice("repayment_kind", RepaymentKind, missing=msg("请选择还款方式"))
-        wanted_by = form.day("wanted_by", missing=msg("请选择最迟用款日期"), earliest=business_date(now))
+        wanted_by = form.day("wanted_by", missing=msg("请选择最迟用款日期"), earliest_on=business_date(now))
         form.ticked("is_lawful", missing=msg("请声明用途合法合规"))
         form.require_sound()
         if form.first("step") != CONFIRM:

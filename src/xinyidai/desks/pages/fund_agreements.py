@@ -78,8 +78,8 @@ def _terms(form: Form) -> Terms:
         ),
         max_rate_bp=rate_bp(form, "max_rate", missing=msg("请输入年化利率"), least_bp=1, most_bp=MOST_RATE_BP),
         stop_loss_ppm=form.whole("stop_loss", missing=msg("请输入熔断比例"), least=1, most=100) * PPM_OF_A_PERCENT,
-        valid_from=form.day("valid_from", missing=msg("请输入生效日期"), earliest=first),
-        valid_to=form.day("valid_to", missing=msg("请输入到期日期"), earliest=first),
+        valid_from=form.day("valid_from", missing=msg("请输入生效日期"), earliest_on=first),
+        valid_to=form.day("valid_to", missing=msg("请输入到期日期"), earliest_on=first),
     )
 
 

@@ -76,7 +76,7 @@ async def declare(
     form, today = await Form.read(request), business_date(now)
     with answering(form, lambda refused: _ask(request, refused, today)):
         amount_fen = form.fen("amount", missing=msg("请输入金额"), least_fen=1, most_fen=MAX_PAY_IN_FEN)
-        paid_on = form.day("paid_on", missing=msg("请输入拨入日期"), earliest=date(2000, 1, 1))
+        paid_on = form.day("paid_on", missing=msg("请输入拨入日期"), earliest_on=date(2000, 1, 1))
         reference = form.text("reference", missing=msg("请输入拨款编号"), most=MAX_REFERENCE_LENGTH)
         form.require_sound()
 

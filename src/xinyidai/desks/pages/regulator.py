@@ -33,18 +33,18 @@ _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 class Filters:
     """What a page counts: whole months from the first to the last, and one key of each dimension that is kept."""
 
-    first: date
-    last: date
+    first_month: date
+    last_month: date
     only: dict[Dimension, str] = field(default_factory=dict)
 
     @property
     def to_on(self) -> date:
         """Return the day after the last month."""
-        return add_months(self.last, 1)
+        return add_months(self.last_month, 1)
 
     def address(self, **more: str) -> str:
         """Return the filters as a query, `more` added or in their place; empty ones are left out."""
-        said = {"from_month": f"{self.first:%Y-%m}", "to_month": f"{self.last:%Y-%m}"}
+        said = {"from_month": f"{self.first_month:%Y-%m}", "to_month": f"{self.last_month:%Y-%m}"}
         said |= {by.value: key for by, key in self.only.items()} | more
         return urlencode({name: value for name, value in said.items() if value})
 
@@ -70,10 +70,10 @@ async def lending_of(
     session: AsyncSession, viewer: Viewer, filters: Filters, by: Dimension
 ) -> tuple[list[LendingRow], Sheet]:
     """Return lending under the filters, and the sheet of it."""
-    span = {"from_on": filters.first, "to_on": filters.to_on}
+    span = {"from_on": filters.first_month, "to_on": filters.to_on}
     rows = await queries.lending(session, viewer, by=by, only=filters.only, **span)
     total = await queries.totals(session, viewer, only=filters.only, **span)
-    return rows, lending_sheet(by, rows, total, await names_of(session, filters.last))
+    return rows, lending_sheet(by, rows, total, await names_of(session, filters.last_month))
 
 
 async def names_of(session: AsyncSession, day: date) -> Names:
@@ -86,17 +86,17 @@ async def names_of(session: AsyncSession, day: date) -> Names:
 
 async def choices(session: AsyncSession, viewer: Viewer, filters: Filters) -> dict[str, list[tuple[str, object]]]:
     """Return what each filter may be set to: the keys that the span has, each with its name."""
-    whole, names = replace(filters, only={}), await names_of(session, filters.last)
+    whole, names = replace(filters, only={}), await names_of(session, filters.last_month)
     found: dict[str, list[tuple[str, object]]] = {}
     for by in FILTERS:
-        rows = await queries.lending(session, viewer, by=by, from_on=whole.first, to_on=whole.to_on)
+        rows = await queries.lending(session, viewer, by=by, from_on=whole.first_month, to_on=whole.to_on)
         found[by.value] = [(row.key, names.get(row.key, row.name or row.key)) for row in rows]
     return found
 
 
-def _month_of(typed: str, otherwise: date) -> date:
+def _month_of(typed: str, other_month: date) -> date:
     if not typed:
-        return otherwise
+        return other_month
     if not _MONTH.fullmatch(typed) or typed.startswith("0000"):
         raise SpanRefused(most_days=MAX_DAYS)
     return date.fromisoformat(f"{typed}-01")

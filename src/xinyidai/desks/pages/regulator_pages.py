@@ -62,7 +62,7 @@ async def overview(
         session, viewer, from_on=add_months(start, -1), to_on=min(start, add_months(today, -1) + timedelta(days=1))
     )
     months, _sheet = await lending_of(session, viewer, filters, Dimension.MONTH)
-    total = await queries.totals(session, viewer, from_on=filters.first, to_on=filters.to_on, only=filters.only)
+    total = await queries.totals(session, viewer, from_on=filters.first_month, to_on=filters.to_on, only=filters.only)
     lenders, by_lender = await lending_of(session, viewer, filters, Dimension.LENDER)
     classes, by_class = await lending_of(session, viewer, filters, Dimension.RISK_CLASS)
     by_month = _whole_series(months, filters)
@@ -123,7 +123,7 @@ async def risk(
     filters = filters_of(request, now)
     lenders, by_lender = await lending_of(session, viewer, filters, Dimension.LENDER)
     classes, by_class = await lending_of(session, viewer, filters, Dimension.RISK_CLASS)
-    total = await queries.totals(session, viewer, from_on=filters.first, to_on=filters.to_on, only=filters.only)
+    total = await queries.totals(session, viewer, from_on=filters.first_month, to_on=filters.to_on, only=filters.only)
     return page(
         request,
         "desks/regulator_risk.html",
@@ -147,7 +147,7 @@ async def drift(
 ) -> Response[bytes]:
     """Show how far binding offers drift from indications, bank by bank."""
     filters = replace(filters_of(request, now), only={})
-    rows = await queries.offer_drift(session, viewer, from_on=filters.first, to_on=filters.to_on)
+    rows = await queries.offer_drift(session, viewer, from_on=filters.first_month, to_on=filters.to_on)
     return page(
         request,
         "desks/regulator_drift.html",
@@ -197,7 +197,7 @@ async def download(
         sheet = sheets.reconciliation_sheet(await queries.reconcile(session, viewer))
     elif table == "drift":
         filters = replace(filters, only={})
-        found = await queries.offer_drift(session, viewer, from_on=filters.first, to_on=filters.to_on)
+        found = await queries.offer_drift(session, viewer, from_on=filters.first_month, to_on=filters.to_on)
         sheet = sheets.drift_sheet(found)
     elif table in set(Dimension):
         sheet = (await lending_of(session, viewer, filters, Dimension(table)))[1]
@@ -215,7 +215,9 @@ def _notes(request: AnyRequest, sheet: Sheet, filters: Filters, now: datetime) -
     notes: list[tuple[Said, Said | str]] = []
     if request.app.state.settings.sandbox:
         notes.append((msg("演示数据"), msg("演示数据，非真实企业")))
-    notes.append((msg("统计区间"), f"{filters.first.isoformat()} – {(filters.to_on - timedelta(days=1)).isoformat()}"))
+    notes.append(
+        (msg("统计区间"), f"{filters.first_month.isoformat()} – {(filters.to_on - timedelta(days=1)).isoformat()}")
+    )
     notes += [(sheets.HEADS[by], key) for by, key in filters.only.items()]
     notes.append((msg("截至"), minute(now)))
     return (*notes, *sheets.definitions(sheet))
@@ -234,8 +236,8 @@ def _links(by: Dimension, rows: Sequence[LendingRow], filters: Filters) -> list[
 
 def _whole_series(rows: Sequence[LendingRow], filters: Filters) -> list[tuple[str, LendingRow | None]]:
     """Return every month of the span, also those in which nobody lent."""
-    by_key, series, month = {row.key: row for row in rows}, [], filters.first
-    while month <= filters.last:
+    by_key, series, month = {row.key: row for row in rows}, [], filters.first_month
+    while month <= filters.last_month:
         series.append((f"{month:%Y-%m}", by_key.get(f"{month:%Y-%m}")))
         month = add_months(month, 1)
     return series

@@ -1,6 +1,5 @@
 """The start page: what this is, and in a sandbox who one may be, how far seeding is, and what happens meanwhile."""
 
-import json
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -10,7 +9,6 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.response import ServerSentEvent
-from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
@@ -25,35 +23,13 @@ from xinyidai.foundation.pages.figures import capital_amount, fen_of
 from xinyidai.foundation.pages.rendering import environment, own_path, page, see
 from xinyidai.foundation.pages.streams import stream
 from xinyidai.foundation.pages.words import LANGUAGE_COOKIE, Language, language_of
+from xinyidai.foundation.progress import Preparation, read_progress
 from xinyidai.foundation.settings import Settings
 from xinyidai.parties import service as parties
 
 AnyRequest = Request[object, object, State]
 ANYBODY = {"public": True}
-PROGRESS_FILE = "progress.json"
 COOKIE_SECONDS = 365 * 24 * 3600
-
-
-class Progress(BaseModel):
-    """How far the seeding is, as the seeding writes it to PROGRESS_FILE in the home folder."""
-
-    stage_zh: str
-    stage_en: str
-    done: int = Field(ge=0)
-    total: int = Field(ge=0)
-
-    @property
-    def is_over(self) -> bool:
-        """Say whether there is nothing left to wait for."""
-        return self.total > 0 and self.done >= self.total
-
-
-def progress_in(home: Path) -> Progress | None:
-    """Return how far the seeding is; None where nobody seeds, or the file is just being written."""
-    try:
-        return Progress.model_validate_json((home / PROGRESS_FILE).read_bytes())
-    except (OSError, ValidationError, json.JSONDecodeError):
-        return None
 
 
 @get("/", opt=ANYBODY)
@@ -72,7 +48,7 @@ async def start(
         desks=[(kind, list(members)) for kind, members in groupby(people, key=lambda one: one.party_kind)],
         is_live=live != "off",
         items=await queries.feed(session, now=now) if settings.sandbox else [],
-        progress=progress_in(settings.xinyidai_home) if settings.sandbox else None,
+        progress=read_progress(settings.xinyidai_home) if settings.sandbox else None,
     )
 
 
@@ -132,7 +108,7 @@ async def feed_stream(request: AnyRequest) -> ServerSentEvent:
 @get("/live/progress", opt=ANYBODY)
 async def progress(request: AnyRequest) -> Response[bytes]:
     """Return how far the seeding is."""
-    return page(request, "start/progress.html", progress=progress_in(request.app.state.settings.xinyidai_home))
+    return page(request, "start/progress.html", progress=read_progress(request.app.state.settings.xinyidai_home))
 
 
 @get("/live/progress/stream", opt=ANYBODY)
@@ -140,10 +116,10 @@ async def progress_stream(request: AnyRequest) -> ServerSentEvent:
     """Send how far the seeding is, until it is over."""
     home: Path = request.app.state.settings.xinyidai_home
     template = environment(language_of(request)).get_template("start/progress.html")
-    seen: list[Progress | None] = [None]
+    seen: list[Preparation | None] = [None]
 
     async def look() -> str:
-        seen[0] = progress_in(home)
+        seen[0] = read_progress(home)
         return template.render(progress=seen[0])
 
     def is_over() -> bool:

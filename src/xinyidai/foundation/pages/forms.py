@@ -134,19 +134,19 @@ class Form:
             return fen
         return least_fen
 
-    def day(self, name: str, *, missing: Message, earliest: date) -> date:
+    def day(self, name: str, *, missing: Message, earliest_on: date) -> date:
         """Return a day."""
         typed = self.first(name).strip()
         if not typed:
             self.fault(name, missing)
-            return earliest
+            return earliest_on
         try:
             day = date.fromisoformat(typed)
         except ValueError:
             self.fault(name, msg("请输入日期，例如 2026-06-30"))
-            return earliest
-        if day < earliest:
-            self.fault(name, msg("日期不能早于 %(earliest)s", earliest=earliest.isoformat()))
+            return earliest_on
+        if day < earliest_on:
+            self.fault(name, msg("日期不能早于 %(earliest)s", earliest=earliest_on.isoformat()))
         return day
 
     def choice(self, name: str, options: type[Choice], *, missing: Message) -> Choice:

@@ -224,9 +224,9 @@ def _requires_within(product: OnShelf, field: str, value: int, demand_amount_fen
         raise OfferTermsRefused(field=field, least=least, most=most)
 
 
-def _requires_open(valid_until: datetime, latest: datetime, *, now: datetime) -> None:
-    if not now < valid_until <= latest:
-        raise OfferTermsRefused(field="valid_until", least=now.isoformat(), most=latest.isoformat())
+def _requires_open(valid_until: datetime, open_until: datetime, *, now: datetime) -> None:
+    if not now < valid_until <= open_until:
+        raise OfferTermsRefused(field="valid_until", least=now.isoformat(), most=open_until.isoformat())
 
 
 def _requires_kinds(product: OnShelf, kinds: Sequence[RepaymentKind]) -> None:
