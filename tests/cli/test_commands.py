@@ -151,9 +151,10 @@ async def test_a_story_on_a_database_without_the_platform_says_what_to_run(admin
     assert "xinyidai migrate --bootstrap" in told.output
 
 
-@pytest.mark.usefixtures("on_the_test_database")
 @pytest.mark.parametrize("arguments", [["demo"], ["demo", "--once"]], ids=["live", "once"])
-def test_a_demo_takes_no_database_that_was_given(arguments: list[str]) -> None:
+def test_a_demo_takes_no_database_that_was_given(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+
     told = CliRunner().invoke(main, arguments)
 
     assert told.exit_code == 1
