@@ -28,7 +28,7 @@ from xinyidai.access.service import act_as_platform
 from xinyidai.foundation.database import Sessions, in_transaction, make_engine, make_sessions
 from xinyidai.foundation.embedded import PostgresServer, start_postgres
 from xinyidai.foundation.migrating import bootstrap, migrate
-from xinyidai.foundation.settings import DatabaseRole, Settings
+from xinyidai.foundation.settings import DatabaseRole, Settings, settings
 
 TEMPLATE = "xinyidai_template"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own name in it, closed to others by pytest
@@ -117,6 +117,16 @@ async def a_clone(cluster: PostgresServer) -> AsyncGenerator[Database]:
         await engine.dispose()
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()
+
+
+@pytest.fixture(autouse=True)
+def environment_as_it_was() -> Generator[None]:
+    """Take back what a command under test left in the environment, and the settings read from it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+    settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

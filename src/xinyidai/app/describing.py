@@ -13,6 +13,7 @@ from pydantic import BaseModel
 import xinyidai
 from xinyidai.app.answering import Problem
 from xinyidai.app.health import Health
+from xinyidai.app.sandbox import PendingOut, PersonPendingOut
 from xinyidai.foundation.canonical import Json
 from xinyidai.foundation.doors import KEY_HEADER, REPLAYED_HEADER, answer_once
 from xinyidai.foundation.idempotency import (
@@ -83,7 +84,7 @@ def _demand_key(operation: dict[str, Json]) -> None:
 @cache
 def _examples() -> dict[str, Json]:
     found: dict[str, Json] = {}
-    models: list[type[BaseModel]] = [Problem, Health, *_wire_schemas()]
+    models: list[type[BaseModel]] = [Problem, Health, PendingOut, PersonPendingOut, *_wire_schemas()]
     for model in models:
         extra = model.model_config.get("json_schema_extra")
         if isinstance(extra, dict) and "example" in extra:
