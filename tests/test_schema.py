@@ -36,6 +36,9 @@ from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import PostgresServer
 from xinyidai.foundation.errors import Refusal
+from xinyidai.parties.routes.session_ids import TOKEN
+from xinyidai.parties.rules import SessionStage
+from xinyidai.parties.service.sessions import open_session
 
 BEGAN = datetime(2025, 6, 16, 4, 0, tzinfo=UTC)
 PLATFORM = "http://platform.example"
@@ -60,6 +63,7 @@ class Served:
     """The whole application over a database in which a loan was lent, lost and claimed, and who may knock."""
 
     runner: asyncio.Runner
+    database: Database
     client: httpx.AsyncClient
     store: MemoryStore
     schema: schemathesis.schemas.BaseSchema
@@ -73,8 +77,12 @@ class Served:
             # A key made up from the description would stand before the session.
             headers.pop("Authorization", None)
             # Put again for each call: some end the session, and one of them is to sign out.
-            held = {"user_id": str(viewer.principal_id), "party_id": str(viewer.organisation_id)}
-            await self.store.set("seat", json.dumps(held).encode())
+            async with in_transaction(self.database.worker) as session:
+                await act_as_platform(session, now=BEGAN)
+                token, _expires_at = await open_session(
+                    session, viewer.principal_id, viewer.organisation_id, stage=SessionStage.OPEN, agent=""
+                )
+            await self.store.set("seat", json.dumps({TOKEN: token}).encode())
             headers["Cookie"] = f"{SESSION_COOKIE}=seat"
         content = sent.get("data")
         if "json" in sent:
@@ -112,7 +120,7 @@ async def _serve(stack: AsyncExitStack, runner: asyncio.Runner, cluster: Postgre
     # Through JSON, as a reader of the document gets it.
     schema = schemathesis.openapi.from_dict(json.loads(json.dumps(describe(app))))
     schema.config.update(base_url=PLATFORM)
-    return Served(runner, client, store, schema, viewers, await _ids(database, viewers))
+    return Served(runner, database, client, store, schema, viewers, await _ids(database, viewers))
 
 
 async def _people(database: Database, later: datetime) -> dict[str, Viewer | None]:

@@ -121,7 +121,7 @@ def written_consumers() -> dict[str, str]:
     for path in (ROOT / "src" / "xinyidai").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for call in getattr(node, "decorator_list", []):
-                if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("consumes"):
+                if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(("consumes", "consumes_outside")):
                     (name,) = (ast.literal_eval(word.value) for word in call.keywords if word.arg == "name")
                     found[name] = ast.unparse(call.args[0])
     return found

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from builders_demands import a_consent_to, a_demand
-from builders_matching import a_bank, a_dispatch, an_accepted_offer, an_asking_firm, an_offer
+from builders_matching import a_bank, a_choice, a_dispatch, an_accepted_offer, an_asking_firm, an_offer
 from builders_parties import a_firm
 from conftest import Database
 from sqlalchemy import text
@@ -113,6 +113,7 @@ async def test_only_the_firm_accepts(session: AsyncSession, noon: datetime) -> N
 async def test_a_proposal_that_nobody_approved_cannot_be_accepted(session: AsyncSession, noon: datetime) -> None:
     bank = await a_bank(session, now=noon)
     firm, dispatch = await a_dispatch(session, bank, now=noon)
+    await a_choice(session, firm, bank, dispatch, now=noon)
     proposal = await service.make_offer(
         session,
         bank.desk.maker,

@@ -81,7 +81,7 @@ async def test_a_bank_reports_outcomes_and_a_firm_may_not(database: Database, to
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
         bank = await a_lender(session, now=noon)
-    csv = f"credit_code,is_default,observed_on\n{town.codes[0]},1,2025-05-31\n\0,1,2025-05-31\n"
+    csv = f"credit_code,is_default,observed_on\n{town.codes[0]},1,2025-05-31\nx,1,2025-05-31\n"
 
     async with a_door(database, router, bank.maker, now=noon) as door:
         reported = await door.post("/outcomes", json={"csv": csv})

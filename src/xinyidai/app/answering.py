@@ -109,6 +109,7 @@ def problem_responses() -> dict[int, ResponseSpec]:
         403: "Not yours to do",
         404: "Not found, or not yours to see",
         409: "A fact stands against it",
+        410: "The link or code is over",
         422: "A value is refused",
         429: "Too many requests",
         503: "Busy; try again",
