@@ -228,6 +228,7 @@ def budget_of(examples: int, *, is_same_each_time: bool) -> settings:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("room", ROOMS_WITH_DOORS)
 def test_every_operation_does_what_its_description_says(served: Served, room: str) -> None:
     seen = drive(served, room, budget_of(EXAMPLES, is_same_each_time=True))
