@@ -72,7 +72,9 @@ class City:
     inhabitants: Inhabitants | None = None
     only_bank: str = ""
     waits_for: str = ""
-    """Who has something to do where persons are concerned: "person", or "bots", which then act at any hour."""
+    """Who has something to do where persons are concerned: "person" or "bots"."""
+    is_hurried: bool = False
+    """Whether a person waits for bots: they act at any hour then, also while the time stands for that person."""
     is_skipping: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)

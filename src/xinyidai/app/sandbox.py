@@ -57,7 +57,8 @@ class PendingOut(BaseModel):
     operation_id="ShowPending",
     summary="Whom the simulated time waits for",
     description="In a sandbox only, for the simulated city: signed-in persons with an indication to choose from, an"
-    " offer to accept, a dispatch opened or a claim on their desk; and firms whose demand waits for banks.",
+    " offer to accept, a dispatch opened or a claim on their desk; and firms whose demand waits for banks. A firm that"
+    " may choose while other banks still have to answer stands in the list once for each.",
     guards=[requires(scope="parties:read")],
 )
 async def show_pending(
@@ -72,7 +73,7 @@ async def show_pending(
             return PendingOut(waits_for=None, persons=[])
         to_act = await matching.organisations_to_act(session, present, now=now)
         to_act |= await risk_sharing.funds_to_act(session, present)
-        waiting = await matching.firms_waiting(session, present) - to_act
+        waiting = await matching.firms_waiting(session, present)
     persons = [PersonPendingOut(organisation_id=one, waits_for=WaitsFor.PERSON) for one in sorted(to_act)]
     persons += [PersonPendingOut(organisation_id=one, waits_for=WaitsFor.BOTS) for one in sorted(waiting)]
     return PendingOut(waits_for=persons[0].waits_for if persons else None, persons=persons)
