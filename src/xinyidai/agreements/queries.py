@@ -1,5 +1,6 @@
 """Reads of lines, reservations and policy."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -241,6 +242,13 @@ async def reservation_of_offer(session: AsyncSession, offer_id: UUID) -> Reserva
 async def available_fen(session: AsyncSession, agreement_id: UUID) -> Fen:
     """Return a line's free capacity: covered principal that it can still take."""
     return await _balance(session, available_code(agreement_id))
+
+
+async def available_fen_by_line(session: AsyncSession, agreement_ids: Collection[UUID]) -> dict[UUID, Fen]:
+    """Return the free capacity of several lines, in one look."""
+    codes = {agreement_id: available_code(agreement_id) for agreement_id in agreement_ids}
+    found = await ledger.accounts_by_code(session, codes.values())
+    return {line: Fen(found[code].balance_fen) if code in found else Fen(0) for line, code in codes.items()}
 
 
 async def covered_principal_fen(session: AsyncSession, agreement_id: UUID) -> Fen:

@@ -1,6 +1,6 @@
 """Reading the books. Row-level security holds: a viewer meets its own accounts and their entries, the platform all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -60,6 +60,14 @@ async def account_by_code(session: AsyncSession, code: str) -> AccountView | Non
     )
     row = found.one_or_none()
     return _account_view(row) if row else None
+
+
+async def accounts_by_code(session: AsyncSession, codes: Collection[str]) -> dict[str, AccountView]:
+    """Return the accounts of these codes, by code; one that does not exist is left out."""
+    found = await session.execute(
+        text(f"{_ACCOUNT} WHERE tenant = :tenant AND code = ANY(:codes)"), {"tenant": TENANT, "codes": sorted(codes)}
+    )
+    return {row.code: _account_view(row) for row in found}
 
 
 async def accounts(

@@ -70,7 +70,14 @@ async def draw(session: AsyncSession, permission: Permission, *, as_of: datetime
         invoices = await sources.invoices(session, part, before=as_of, known_at=known_at)
         frames.append(model.compute(invoices, as_of=pd.Timestamp(as_of)))
         lineage |= lineages(invoices)
-    return Drawn(pd.concat(frames) if frames else pd.DataFrame(), lineage)
+    return Drawn(_together(frames), lineage)
+
+
+def _together(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the frames as one; one alone, as of a single firm, is not copied."""
+    if len(frames) == 1:
+        return frames[0]
+    return pd.concat(frames) if frames else pd.DataFrame()
 
 
 async def indicators_as_of(

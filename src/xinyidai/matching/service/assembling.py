@@ -195,10 +195,11 @@ async def _lines(
         cursor = page.next_cursor
         if cursor is None:
             break
-    return {lender_id: await _best_line(session, lines, amount_fen) for lender_id, lines in found.items()}
+    free_fen = await agreements.available_fen_by_line(session, [line.id for lines in found.values() for line in lines])
+    return {lender_id: _best_line(lines, free_fen, amount_fen) for lender_id, lines in found.items()}
 
 
-async def _best_line(session: AsyncSession, lines: list[AgreementView], amount_fen: int) -> Standing:
+def _best_line(lines: list[AgreementView], free_fen: Mapping[UUID, int], amount_fen: int) -> Standing:
     standings = []
     for line in sorted(lines, key=agreements.by_age):
         covered_ppm = WHOLE_PPM - line.shares.lender_ppm
@@ -206,7 +207,7 @@ async def _best_line(session: AsyncSession, lines: list[AgreementView], amount_f
             lender_id=str(line.lender_id),
             has_consent=False,
             line=line.state.value,
-            line_available_fen=await agreements.available_fen(session, line.id),
+            line_available_fen=free_fen[line.id],
             line_covered_ppm=covered_ppm,
             line_firm_cap_fen=line.per_firm_cap_fen,
             line_max_rate_bp=line.max_rate_bp,

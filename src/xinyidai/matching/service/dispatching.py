@@ -20,6 +20,7 @@ from xinyidai.consents.rules import Purpose
 from xinyidai.demands import service as demands
 from xinyidai.demands.queries import DemandView
 from xinyidai.demands.rules import ITEMS_OPENED_TO_LENDERS, DemandState
+from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.outbox import announce
 from xinyidai.matching import queries
@@ -45,6 +46,7 @@ from xinyidai.matching.service.assembling import Assembled, assemble
 from xinyidai.matching.service.desk import requires_lender_desk
 from xinyidai.matching.service.ending import end_dispatches, end_one, locked
 from xinyidai.matching.service.sending import send_by_hand, send_to_best
+from xinyidai.matching.service.shelf import open_shelf
 
 SEEKING = (DemandState.MATCHING, DemandState.OFFERED)
 TIMEOUT_BATCH = 200
@@ -282,6 +284,9 @@ async def own_locked(session: AsyncSession, viewer: Viewer, dispatch_id: UUID) -
 
 
 async def _ask_next(session: AsyncSession, demand: DemandView, *, path: DispatchPath, now: datetime) -> Dispatch | None:
+    """Match anew and send to the best that is left. Where nobody can be, while others still look, nothing is decided."""
+    if await _anybody_left(session, demand.id) and not await _anybody_new(session, demand, now=now):
+        return None
     assembled = await assemble(session, demand, now=now)
     sent = await send_to_best(session, assembled, path=path, most=1, now=now)
     if sent:
@@ -311,6 +316,21 @@ async def _open_lenders(session: AsyncSession, firm_id: UUID) -> dict[UUID, list
     for demand_id, lender_id in await session.execute(statement):
         found.setdefault(demand_id, []).append(lender_id)
     return found
+
+
+async def _anybody_new(session: AsyncSession, demand: DemandView, *, now: datetime) -> bool:
+    """Say whether a lender with a product on the shelf was not asked yet and may be by the firm's consent."""
+    lenders = {UUID(product.lender_id) for product in await open_shelf(session, business_date(now))}
+    return bool(
+        await consent_reads.receivers_allowed(
+            session,
+            demand.firm_id,
+            purpose=Purpose.PRE_LOAN,
+            item_codes=list(ITEMS_OPENED_TO_LENDERS),
+            receiver_ids=sorted(lenders - await queries.lenders_asked(session, demand.id)),
+            now=now,
+        )
+    )
 
 
 async def _anybody_left(session: AsyncSession, demand_id: UUID) -> bool:
