@@ -284,7 +284,7 @@ async def own_locked(session: AsyncSession, viewer: Viewer, dispatch_id: UUID) -
 
 
 async def _ask_next(session: AsyncSession, demand: DemandView, *, path: DispatchPath, now: datetime) -> Dispatch | None:
-    """Match anew and send to the best that is left. Where nobody can be, while others still look, nothing is decided."""
+    """Match anew and send to the best that is left; where nobody can be and others still look, decide nothing."""
     if await _anybody_left(session, demand.id) and not await _anybody_new(session, demand, now=now):
         return None
     assembled = await assemble(session, demand, now=now)
