@@ -54,6 +54,13 @@ class SealedBlock(SQLModel, table=True):
     sealed_at: datetime = Field(sa_type=type_of_moment)
 
 
+_LAST_BLOCK = text(
+    "SELECT seq, root, last_xid, refs[cardinality(refs)] AS last_ref FROM foundation.sealed_block"
+    " WHERE stream = :stream ORDER BY seq DESC LIMIT 1"
+)
+"""Of the last block only where it ended: its leaves are kilobytes that no sealer needs."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """Rows to be sealed: a stable name and the view that yields their refs, transaction ids and leaves."""
@@ -134,8 +141,8 @@ async def seal(session: AsyncSession, stream: Stream, *, now: datetime) -> int:
 
 
 async def _seal_block(session: AsyncSession, stream: Stream, *, now: datetime) -> int:
-    last = await _last_block(session, stream)
-    after_xid, after_ref = (last.last_xid, last.refs[-1]) if last else (0, "")
+    last = (await session.execute(_LAST_BLOCK, {"stream": stream.name})).one_or_none()
+    after_xid, after_ref = (last.last_xid, last.last_ref) if last else (0, "")
     rows = (await session.execute(_rows_after(stream), {"xid": after_xid, "ref": after_ref, "size": BLOCK_SIZE})).all()
     if not rows:
         return 0
@@ -155,13 +162,6 @@ async def _seal_block(session: AsyncSession, stream: Stream, *, now: datetime) -
     )
     await session.flush()
     return len(rows)
-
-
-async def _last_block(session: AsyncSession, stream: Stream) -> SealedBlock | None:
-    newest = (
-        select(SealedBlock).where(col(SealedBlock.stream) == stream.name).order_by(col(SealedBlock.seq).desc()).limit(1)
-    )
-    return (await session.execute(newest)).scalar_one_or_none()
 
 
 def _rows_after(stream: Stream) -> TextClause:
