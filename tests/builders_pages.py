@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
+from builders_applications import an_application
 from chromium import CHROMIUM
 from conftest import Database
 from litestar import Litestar
 from playwright.async_api import Browser, BrowserContext, Page
 
-from xinyidai.app import create_app
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import make_engine, make_sessions
 from xinyidai.foundation.settings import DatabaseRole
@@ -54,7 +54,7 @@ async def a_server(
         update["xinyidai_home"] = home
     settings = database.settings.model_copy(update=update)
     engine = make_engine(settings.dsn(DatabaseRole.APP))
-    app = create_app(settings, make_sessions(engine), clock=AnchoredClock(wall_now(), now, rate=0.0))
+    app = an_application(settings, make_sessions(engine), clock=AnchoredClock(wall_now(), now, rate=0.0))
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
 

@@ -22,6 +22,7 @@ os.environ.setdefault("ARGON2_TIME_COST", "1")
 os.environ.setdefault("ARGON2_MEMORY_KIB", "8")
 os.environ.setdefault("STAFF_SECOND_FACTOR", "0")
 
+from builders_applications import take_back_applications
 from chromium import a_browser
 
 from xinyidai.access.service import act_as_platform
@@ -127,6 +128,13 @@ def environment_as_it_was() -> Generator[None]:
     os.environ.clear()
     os.environ.update(before)
     settings.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def applications_come_back() -> Generator[None]:
+    """Keep the applications that the test was lent for the next one."""
+    yield
+    take_back_applications()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from builders_applications import an_application
 from builders_demands import a_consent_to
 from builders_desks import Reader, a_reader
 from builders_pages import a_page, a_server, needs_chromium, sign_in_as
@@ -17,7 +18,6 @@ from playwright.async_api import Browser
 
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as_platform
-from xinyidai.app import create_app
 from xinyidai.desks.pages import firm_data
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
@@ -47,7 +47,7 @@ async def reader(
     known = settings().model_copy(update=CITY)
     monkeypatch.setattr(pulling, "settings", lambda: known)
     connected = database.settings.model_copy(update=CITY)
-    app = create_app(connected, database.app, clock=AnchoredClock(wall_now(), noon, rate=0.0))
+    app = an_application(connected, database.app, clock=AnchoredClock(wall_now(), noon, rate=0.0))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://platform.example",
