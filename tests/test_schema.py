@@ -13,8 +13,8 @@ import httpx
 import pytest
 import schemathesis
 from builders_claims import LONG_AFTER, a_paid_claim, an_overdue_loan
+from builders_databases import Database, a_clone
 from builders_parties import a_firm, a_regulator, the_operator
-from conftest import Database, a_clone
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from litestar.stores.memory import MemoryStore

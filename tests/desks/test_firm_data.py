@@ -211,7 +211,6 @@ def test_every_state_and_reason_of_a_pull_has_its_words(noon: datetime, language
 
 
 @needs_chromium
-@pytest.mark.parametrize("size", ["phone", "desk"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_the_data_page_is_whole_and_accessible_before_and_while_fetching(
     browser: Browser,
@@ -219,14 +218,13 @@ async def test_the_data_page_is_whole_and_accessible_before_and_while_fetching(
     noon: datetime,
     reader: Reader,
     consenting: Viewer,
-    size: str,
     language: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(firm_data, "_is_connected", lambda _settings: True)
     found: list[list[str]] = []
 
-    async with a_server(database, now=noon) as served, a_page(browser, served, size=size, language=language) as watched:
+    async with a_server(database, now=noon) as served, a_page(browser, served, language=language) as watched:
         await sign_in_as(watched.page.context, served, str(consenting.principal_id), str(consenting.organisation_id))
         await watched.open("/firm/data")
         found.append(await watched.faults())
