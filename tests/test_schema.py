@@ -44,7 +44,7 @@ from xinyidai.parties.service.sessions import open_session
 
 BEGAN = datetime(2025, 6, 16, 4, 0, tzinfo=UTC)
 PLATFORM = "http://platform.example"
-EXAMPLES = 5
+EXAMPLES = 4
 MANY_EXAMPLES = 100
 TRIES_A_KNOWN_ID = st.sampled_from([True, True, True, False])
 CHECKS: list[Callable[..., bool | None]] = [
