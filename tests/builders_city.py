@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import httpx2
 import pytest
+from builders_applications import an_application
 from builders_bureau import CLIENT_ID, CLIENT_SECRET
 from builders_parties import Desk, a_viewer, the_operator
 from builders_scoring import a_released_model
@@ -25,7 +26,6 @@ from city.world.population import Firm, make_firms
 from xinyidai.access.rules import OrganisationKind, Role
 from xinyidai.access.service import act_as_platform
 from xinyidai.agreements import service as agreements
-from xinyidai.app import create_app
 from xinyidai.foundation import outbox, timetable
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import in_transaction
@@ -125,7 +125,7 @@ async def a_city_over(database: Database, ground: Ground, monkeypatch: pytest.Mo
     """Open a city, new or as it was left, over a seeded platform."""
     sandbox = database.settings.model_copy(update={"sandbox": True, "requests_per_minute": 1_000_000})
     clock = _Following()
-    platform = create_app(sandbox, database.app, clock=clock)
+    platform = an_application(sandbox, database.app, clock=clock)
     ground = Ground(
         ground.home,
         ground.seed,

@@ -9,6 +9,7 @@ from html import unescape
 from uuid import UUID
 
 import httpx
+from builders_applications import an_application
 from builders_demands import a_consent_to, a_demand
 from builders_loans import a_loan
 from builders_matching import Bank, a_bank, an_indication, an_offer
@@ -17,7 +18,6 @@ from conftest import Database
 
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as_platform
-from xinyidai.app import create_app
 from xinyidai.demands.queries import DemandView
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
@@ -85,7 +85,7 @@ class Reader:
 async def a_reader(database: Database, viewer: Viewer, *, now: datetime) -> AsyncGenerator[Reader]:
     """Yield the viewer's person, signed in through the sandbox's door, reading Chinese."""
     settings = database.settings.model_copy(update={"sandbox": True})
-    app = create_app(settings, database.app, clock=AnchoredClock(wall_now(), now, rate=0.0))
+    app = an_application(settings, database.app, clock=AnchoredClock(wall_now(), now, rate=0.0))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://platform.example",

@@ -4,10 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 
 import asyncpg
@@ -22,18 +19,17 @@ os.environ.setdefault("ARGON2_TIME_COST", "1")
 os.environ.setdefault("ARGON2_MEMORY_KIB", "8")
 os.environ.setdefault("STAFF_SECOND_FACTOR", "0")
 
+from builders_applications import take_back_applications
+from builders_databases import MEMORY, TEMPLATE, Database, a_clone, settings_for
 from chromium import a_browser
 
 from xinyidai.access.service import act_as_platform
-from xinyidai.foundation.database import Sessions, in_transaction, make_engine, make_sessions
+from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import PostgresServer, start_postgres
 from xinyidai.foundation.migrating import bootstrap, migrate
-from xinyidai.foundation.settings import DatabaseRole, Settings, settings
+from xinyidai.foundation.settings import DatabaseRole, settings
 
-TEMPLATE = "xinyidai_template"
-MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own name in it, closed to others by pytest
 MEMORY_NEEDED_BYTES = 3 << 30
-_numbers = count(1)
 
 # A property holds however long the machine takes over it: a slow one failed by the clock is no finding.
 hypothesis_settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -63,17 +59,6 @@ def _in_memory() -> Path:
     return MEMORY / f"xinyidai-tests-{os.getpid()}"
 
 
-@dataclass(frozen=True)
-class Database:
-    """A fresh, committed database of one test, with sessions for the roles that sign in."""
-
-    name: str
-    settings: Settings
-    admin_dsn: str
-    app: Sessions
-    worker: Sessions
-
-
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
@@ -96,29 +81,6 @@ async def _make_template(server: PostgresServer) -> None:
     await migrate(settings.dsn(DatabaseRole.MIGRATE))
 
 
-def settings_for(server: PostgresServer, database: str) -> Settings:
-    """Return settings that point at one database of the test server."""
-    return Settings(database_url=server.dsn(database))
-
-
-@asynccontextmanager
-async def a_clone(cluster: PostgresServer) -> AsyncGenerator[Database]:
-    """Clone the template; drop the clone afterwards."""
-    name = f"t{os.getpid()}_{next(_numbers)}"
-    admin = await asyncpg.connect(cluster.dsn("postgres"))
-    # In memory, copying the files is half the work of logging their blocks; on a disk it is twice the work.
-    strategy = "FILE_COPY" if MEMORY in cluster.data_dir.parents else "WAL_LOG"
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {DatabaseRole.OWNER} STRATEGY {strategy}")
-    settings = settings_for(cluster, name)
-    engines = [make_engine(settings.dsn(role), pool_size=10) for role in (DatabaseRole.APP, DatabaseRole.WORKER)]
-    app, worker = (make_sessions(engine) for engine in engines)
-    yield Database(name, settings, cluster.dsn(name), app, worker)
-    for engine in engines:
-        await engine.dispose()
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
-
-
 @pytest.fixture(autouse=True)
 def environment_as_it_was() -> Generator[None]:
     """Take back what a command under test left in the environment, and the settings read from it."""
@@ -127,6 +89,13 @@ def environment_as_it_was() -> Generator[None]:
     os.environ.clear()
     os.environ.update(before)
     settings.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def applications_come_back() -> Generator[None]:
+    """Keep the applications that the test was lent for the next one."""
+    yield
+    take_back_applications()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 
 import httpx
 import pytest
+from builders_applications import an_application
 from builders_parties import a_lender
 from conftest import Database
 from hypothesis import given
@@ -188,7 +189,7 @@ async def test_visitors_behind_one_proxy_have_an_allowance_each(database: Databa
     settings = database.settings.model_copy(
         update={"requests_per_minute": 2, "sandbox": True, "trusted_proxies": TRUSTED}
     )
-    transport = httpx.ASGITransport(create_app(settings, database.app), client=(PROXY, 1))
+    transport = httpx.ASGITransport(an_application(settings, database.app), client=(PROXY, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://platform.example") as client:
         one = [await client.get("/api/v1/me", headers={"X-Forwarded-For": f"{n}.1.1.1, 198.51.100.7"}) for n in "123"]
         other = await client.get("/api/v1/me", headers={"X-Forwarded-For": "198.51.100.7, 198.51.100.8"})

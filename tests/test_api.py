@@ -7,6 +7,7 @@ from datetime import datetime
 
 import httpx
 import pytest
+from builders_applications import an_application
 from builders_parties import a_firm, a_lender, the_operator
 from conftest import Database
 from litestar import Litestar
@@ -15,7 +16,6 @@ from sqlalchemy import text
 from xinyidai.access.guards import FRESH
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as_platform
-from xinyidai.app import create_app
 from xinyidai.app.describing import Document, describe
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
@@ -28,7 +28,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 @pytest.fixture
 def app(database: Database, noon: datetime) -> Litestar:
     settings = database.settings.model_copy(update={"sandbox": True, "requests_per_minute": 100_000})
-    return create_app(settings, database.app, clock=AnchoredClock(wall_now(), noon))
+    return an_application(settings, database.app, clock=AnchoredClock(wall_now(), noon))
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ async def test_a_key_reaches_only_what_its_scopes_name(
 
 async def test_an_account_has_an_allowance_a_minute(database: Database, noon: datetime) -> None:
     settings = database.settings.model_copy(update={"requests_per_minute": 3, "sandbox": True})
-    app = create_app(settings, database.app)
+    app = an_application(settings, database.app)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://platform.example") as client:
         answers = [await client.get("/api/v1/me", headers={"X-Forwarded-For": f"10.0.0.{n}"}) for n in range(5)]
         health = await client.get("/health/live")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Generator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -13,8 +13,8 @@ import httpx
 import pytest
 import schemathesis
 from builders_claims import LONG_AFTER, a_paid_claim, an_overdue_loan
+from builders_databases import Database, a_clone
 from builders_parties import a_firm, a_regulator, the_operator
-from conftest import Database, a_clone
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from litestar.stores.memory import MemoryStore
@@ -36,13 +36,15 @@ from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import PostgresServer
 from xinyidai.foundation.errors import Refusal
+from xinyidai.foundation.settings import settings as known_settings
 from xinyidai.parties.routes.session_ids import TOKEN
-from xinyidai.parties.rules import SessionStage
+from xinyidai.parties.rules import DuplicateMembership, SessionStage
+from xinyidai.parties.service.people import add_membership
 from xinyidai.parties.service.sessions import open_session
 
 BEGAN = datetime(2025, 6, 16, 4, 0, tzinfo=UTC)
 PLATFORM = "http://platform.example"
-EXAMPLES = 5
+EXAMPLES = 4
 MANY_EXAMPLES = 100
 TRIES_A_KNOWN_ID = st.sampled_from([True, True, True, False])
 CHECKS: list[Callable[..., bool | None]] = [
@@ -53,11 +55,11 @@ CHECKS: list[Callable[..., bool | None]] = [
 ]
 MODES = st.sampled_from([GenerationMode.POSITIVE, GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 TURNED_AWAY = {401, 403}
-NEEDS_CONSENT = {"POST /api/v1/scores"}
+OPENS_TO_NOBODY = {"POST /api/v1/scores"}
 """What no drawn call gets past the guards' statuses: without the firm's consent the answer is 403 as well."""
-MOST_TURNED_AWAY = 4
-"""One in so many: calls of the room of parties end memberships and sessions of the very people who knock, and some
-steps of a sign-in are open to nobody who is signed in."""
+WHO_MUST_ENROL = "who signs in and must enrol"
+BUREAU = {"SANDBOX": "1", "CITY_URL": "http://bureau.example", "TAX_CLIENT_ID": "us", "TAX_CLIENT_SECRET": "ours"}
+"""A bureau that is set up and never asked: without one a firm's asking ends at once, with a 503."""
 _keys = count(1)
 
 
@@ -73,20 +75,29 @@ class Served:
     viewers: dict[str, Viewer | None]
     known: dict[str, list[str]]
 
-    async def _call(self, case: Case, viewer: Viewer | None) -> httpx.Response:
+    async def _sit_down(self, who: str, viewer: Viewer) -> str:
+        """Return the cookie of a new session; anew for each call, because some end sessions and one the membership."""
+        stage = SessionStage.ENROLMENT if who == WHO_MUST_ENROL else SessionStage.OPEN
+        async with in_transaction(self.database.worker) as session:
+            await act_as_platform(session, now=BEGAN)
+            with suppress(DuplicateMembership):
+                await add_membership(
+                    session, viewer.principal_id, viewer.organisation_id, sorted(viewer.roles), now=BEGAN
+                )
+            token, _expires_at = await open_session(
+                session, viewer.principal_id, viewer.organisation_id, stage=stage, agent=""
+            )
+        await self.store.set("seat", json.dumps({TOKEN: token}).encode())
+        return f"{SESSION_COOKIE}=seat"
+
+    async def _call(self, case: Case, who: str) -> httpx.Response:
+        viewer = self.viewers[who]
         sent = case.as_transport_kwargs(base_url=PLATFORM)
         headers = dict(sent["headers"]) | {"Idempotency-Key": f"k{next(_keys)}"}
         if viewer is not None:
             # A key made up from the description would stand before the session.
             headers.pop("Authorization", None)
-            # Put again for each call: some end the session, and one of them is to sign out.
-            async with in_transaction(self.database.worker) as session:
-                await act_as_platform(session, now=BEGAN)
-                token, _expires_at = await open_session(
-                    session, viewer.principal_id, viewer.organisation_id, stage=SessionStage.OPEN, agent=""
-                )
-            await self.store.set("seat", json.dumps({TOKEN: token}).encode())
-            headers["Cookie"] = f"{SESSION_COOKIE}=seat"
+            headers["Cookie"] = await self._sit_down(who, viewer)
         content = sent.get("data")
         if "json" in sent:
             content = json.dumps(sent["json"]).encode()
@@ -95,15 +106,18 @@ class Served:
             sent["method"], sent["url"], params=sent.get("params"), headers=headers, content=content
         )
 
-    def call(self, case: Case, viewer: Viewer | None) -> httpx.Response:
-        """Send a case as a viewer and return the answer."""
-        return self.runner.run(self._call(case, viewer))
+    def call(self, case: Case, who: str) -> httpx.Response:
+        """Send a case as one of the viewers and return the answer."""
+        return self.runner.run(self._call(case, who))
 
 
 @pytest.fixture(scope="module")
 def served(cluster: PostgresServer) -> Generator[Served]:
     """Serve a town for the whole module: what one call does, the next finds."""
-    with asyncio.Runner() as runner:
+    with pytest.MonkeyPatch.context() as environment, asyncio.Runner() as runner:
+        for name, value in BUREAU.items():
+            environment.setenv(name, value)
+        known_settings.cache_clear()
         stack = AsyncExitStack()
         yield runner.run(_serve(stack, runner, cluster))
         runner.run(stack.aclose())
@@ -143,6 +157,7 @@ async def _people(database: Database, later: datetime) -> dict[str, Viewer | Non
         "fund's maker": lost.line.fund.maker,
         "fund's checker": lost.line.fund.checker,
         "guarantor": lost.line.guarantor.maker,
+        WHO_MUST_ENROL: lost.line.guarantor.checker,
         "borrower": lost.firm,
         "another firm": stranger,
     }
@@ -197,19 +212,22 @@ def drive(served: Served, room: str, budget: settings) -> dict[str, set[int]]:
 def drive_one(served: Served, operation: schemathesis.schemas.APIOperation, budget: settings) -> set[int]:
     """Call one operation; return the statuses seen."""
     statuses: set[int] = set()
+    let_in: set[str] = set()
 
     @budget
     @given(cases(operation, served.known), st.permutations(sorted(served.viewers)))
     def check(case: Case, people: list[str]) -> None:
-        # The same call by one after the other, until somebody may make it: else most would end at the guard.
-        for who in people:
-            answer = served.call(case, served.viewers[who])
+        # The same call by one after the other, until somebody may make it: else most would end at the guard. After
+        # whoever is drawn first those who got in before, or most of the time would go to being turned away again.
+        for who in [people[0], *sorted(people[1:], key=lambda other: other not in let_in)]:
+            answer = served.call(case, who)
             case.validate_response(answer, checks=CHECKS)
             statuses.add(answer.status_code)
             if answer.status_code >= 400:
                 assert answer.headers["content-type"].startswith(PROBLEM_JSON), f"{case.method} {case.path} as {who}"
                 assert answer.json()["code"] in Refusal.registry
             if answer.status_code not in TURNED_AWAY:
+                let_in.add(who)
                 break
 
     check()
@@ -228,14 +246,12 @@ def budget_of(examples: int, *, is_same_each_time: bool) -> settings:
     )
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("room", ROOMS_WITH_DOORS)
 def test_every_operation_does_what_its_description_says(served: Served, room: str) -> None:
     seen = drive(served, room, budget_of(EXAMPLES, is_same_each_time=True))
 
     assert seen
-    turned_away = {call for call, statuses in seen.items() if statuses <= TURNED_AWAY} - NEEDS_CONSENT
-    assert len(turned_away) * MOST_TURNED_AWAY <= len(seen), turned_away
+    assert {call for call, statuses in seen.items() if statuses <= TURNED_AWAY} <= OPENS_TO_NOBODY
 
 
 @pytest.mark.long
@@ -244,5 +260,4 @@ def test_every_operation_does_so_for_many_calls(served: Served, room: str) -> No
     seen = drive(served, room, budget_of(MANY_EXAMPLES, is_same_each_time=False))
 
     assert seen
-    turned_away = {call for call, statuses in seen.items() if statuses <= TURNED_AWAY} - NEEDS_CONSENT
-    assert len(turned_away) * MOST_TURNED_AWAY <= len(seen), turned_away
+    assert {call for call, statuses in seen.items() if statuses <= TURNED_AWAY} <= OPENS_TO_NOBODY

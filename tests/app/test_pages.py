@@ -6,13 +6,13 @@ from datetime import datetime
 
 import httpx
 import pytest
+from builders_applications import an_application
 from builders_parties import a_firm
 from conftest import Database
 from litestar import Litestar
 
 from xinyidai.access.rules import OrganisationKind, Viewer
 from xinyidai.access.service import act_as_platform
-from xinyidai.app import create_app
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.pages.rendering import CONTENT_SECURITY_POLICY
@@ -24,7 +24,7 @@ PASSWORD = "a long enough password"
 
 def an_app(database: Database, now: datetime, *, sandbox: bool) -> Litestar:
     settings = database.settings.model_copy(update={"sandbox": sandbox})
-    return create_app(settings, database.app, clock=AnchoredClock(wall_now(), now))
+    return an_application(settings, database.app, clock=AnchoredClock(wall_now(), now))
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from builders_processes import ROOT, Identity, Processes, answers, can_become_an
 from conftest import settings_for
 from redis import Redis
 
-from xinyidai.app.health import newest_revision
 from xinyidai.foundation.embedded import PostgresServer, start_valkey
 from xinyidai.foundation.heartbeats import KEY
+from xinyidai.foundation.migrating import newest_revision
 from xinyidai.foundation.settings import DatabaseRole
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]

@@ -5,14 +5,15 @@ from datetime import datetime
 
 import pytest
 from builders_bank_desks import BankDesk, a_bank_desk, a_fund_desk
+from builders_databases import Database, a_furnished_clone
 from builders_desks import Reader, a_reader, id_in
 from builders_parties import a_viewer
-from conftest import Database
 
 from xinyidai.access import guards
 from xinyidai.access.rules import STEP_UP_LASTS, Role
 from xinyidai.access.service import act_as_platform
 from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.embedded import PostgresServer
 
 INDICATION: dict[str, str | list[str]] = {
     "min_amount": "40",
@@ -34,8 +35,19 @@ OFFER: dict[str, str | list[str]] = {
 
 
 @pytest.fixture
-async def desk(database: Database, noon: datetime) -> BankDesk:
-    return await a_bank_desk(database, now=noon)
+async def furnished(cluster: PostgresServer, noon: datetime) -> AsyncGenerator[tuple[Database, BankDesk]]:
+    async with a_furnished_clone(cluster, a_bank_desk, now=noon) as made:
+        yield made
+
+
+@pytest.fixture
+def database(furnished: tuple[Database, BankDesk]) -> Database:
+    return furnished[0]
+
+
+@pytest.fixture
+def desk(furnished: tuple[Database, BankDesk]) -> BankDesk:
+    return furnished[1]
 
 
 @pytest.fixture
@@ -256,17 +268,17 @@ async def test_products_are_listed_with_their_terms(officer: Reader) -> None:
     assert "测试贷" in page
 
 
-async def test_a_claim_is_filed_when_overdue_and_taken_back(database: Database, noon: datetime) -> None:
-    fund = await a_fund_desk(database, now=noon)
-    loan = f"/bank/loans/{fund.overdue.id}"
-    async with a_reader(database, fund.lender.maker, now=fund.at) as reader:
-        listed = await reader.read("/bank/loans?status=overdue")
-        unsure = await reader.send(f"{loan}/claim", {}, shown_on=loan)
-        filed = await reader.send(f"{loan}/claim", {"sure": "yes"}, shown_on=loan)
-        claim = filed.headers["location"]
-        waiting = await reader.read(claim)
-        back = await reader.send(f"{claim}/withdraw", {"sure": "yes"}, shown_on=claim)
-        after = await reader.read("/bank/claims")
+async def test_a_claim_is_filed_when_overdue_and_taken_back(cluster: PostgresServer, noon: datetime) -> None:
+    async with a_furnished_clone(cluster, a_fund_desk, now=noon) as (database, fund):
+        loan = f"/bank/loans/{fund.overdue.id}"
+        async with a_reader(database, fund.lender.maker, now=fund.at) as reader:
+            listed = await reader.read("/bank/loans?status=overdue")
+            unsure = await reader.send(f"{loan}/claim", {}, shown_on=loan)
+            filed = await reader.send(f"{loan}/claim", {"sure": "yes"}, shown_on=loan)
+            claim = filed.headers["location"]
+            waiting = await reader.read(claim)
+            back = await reader.send(f"{claim}/withdraw", {"sure": "yes"}, shown_on=claim)
+            after = await reader.read("/bank/claims")
 
     assert str(fund.overdue.id) in listed
     assert unsure.status_code == 422
@@ -276,22 +288,22 @@ async def test_a_claim_is_filed_when_overdue_and_taken_back(database: Database, 
     assert "已撤回" in after
 
 
-async def test_a_recovery_is_reported_and_shared_out(database: Database, noon: datetime) -> None:
-    fund = await a_fund_desk(database, now=noon)
-    claim = f"/bank/claims/{fund.paid_claim_id}"
-    async with a_reader(database, fund.lender.maker, now=fund.at) as reader:
-        day = (await reader.read(f"{claim}/recover")).split('name="received_on" type="date" value="')[1][:10]
-        fields: dict[str, str | list[str]] = {
-            "received": "2",
-            "received_unit": "wan",
-            "costs": "0.1",
-            "costs_unit": "wan",
-            "received_on": day,
-            "reference": "ZC-1",
-        }
-        upside = await reader.send(f"{claim}/recover", fields | {"costs": "3"})
-        done = await reader.send(f"{claim}/recover", fields)
-        page = await reader.read(claim)
+async def test_a_recovery_is_reported_and_shared_out(cluster: PostgresServer, noon: datetime) -> None:
+    async with a_furnished_clone(cluster, a_fund_desk, now=noon) as (database, fund):
+        claim = f"/bank/claims/{fund.paid_claim_id}"
+        async with a_reader(database, fund.lender.maker, now=fund.at) as reader:
+            day = (await reader.read(f"{claim}/recover")).split('name="received_on" type="date" value="')[1][:10]
+            fields: dict[str, str | list[str]] = {
+                "received": "2",
+                "received_unit": "wan",
+                "costs": "0.1",
+                "costs_unit": "wan",
+                "received_on": day,
+                "reference": "ZC-1",
+            }
+            upside = await reader.send(f"{claim}/recover", fields | {"costs": "3"})
+            done = await reader.send(f"{claim}/recover", fields)
+            page = await reader.read(claim)
 
     assert upside.status_code == 422
     assert 'value="ZC-1"' in upside.text

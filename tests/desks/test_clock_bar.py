@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
+from builders_applications import an_application
 from conftest import Database
 from pydantic import SecretStr
 
-from xinyidai.app import create_app
 from xinyidai.foundation.city_clock import CityClock
 from xinyidai.foundation.clock import wall_now
 
@@ -92,7 +92,7 @@ def town() -> Generator[Town]:
 async def visitor(database: Database, town: Town) -> AsyncGenerator[httpx.AsyncClient]:
     update = {"sandbox": True, "city_url": town.url, "city_control_token": SecretStr("the token")}
     clock = CityClock(town.url)
-    app = create_app(database.settings.model_copy(update=update), database.app, clock=clock)
+    app = an_application(database.settings.model_copy(update=update), database.app, clock=clock)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://platform.example",
@@ -145,7 +145,7 @@ async def test_a_city_that_refuses_is_said_on_a_page_and_unknown_words_never_rea
 
 
 async def test_a_platform_without_a_city_shows_no_buttons(database: Database, noon: datetime) -> None:
-    app = create_app(database.settings.model_copy(update={"sandbox": True}), database.app)
+    app = an_application(database.settings.model_copy(update={"sandbox": True}), database.app)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://platform.example", headers={"Accept": "text/html"}
     ) as client:

@@ -3,24 +3,25 @@
 from datetime import datetime
 
 import pytest
+from builders_databases import a_furnished_clone
 from builders_desks import a_full_desk, a_reader
-from conftest import Database
 
 from xinyidai.access.service import act_as_platform
 from xinyidai.desks.queries import band_of
 from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.embedded import PostgresServer
 from xinyidai.parties import queries as parties
 
 
-async def test_the_feed_names_no_firm(database: Database, noon: datetime) -> None:
-    desk = await a_full_desk(database, now=noon)
-    async with in_transaction(database.worker) as session:
-        await act_as_platform(session, now=noon)
-        firm = await parties.party(session, desk.firm.organisation_id)
-        bank = await parties.party(session, desk.banks[0].id)
+async def test_the_feed_names_no_firm(cluster: PostgresServer, noon: datetime) -> None:
+    async with a_furnished_clone(cluster, a_full_desk, now=noon) as (database, desk):
+        async with in_transaction(database.worker) as session:
+            await act_as_platform(session, now=noon)
+            firm = await parties.party(session, desk.firm.organisation_id)
+            bank = await parties.party(session, desk.banks[0].id)
 
-    async with a_reader(database, desk.firm, now=noon) as reader:
-        page = await reader.read("/live/feed")
+        async with a_reader(database, desk.firm, now=noon) as reader:
+            page = await reader.read("/live/feed")
 
     assert "银行发出报价" in page
     assert "银行放款" in page

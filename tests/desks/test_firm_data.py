@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from builders_applications import an_application
 from builders_demands import a_consent_to
 from builders_desks import Reader, a_reader
 from builders_pages import a_page, a_server, needs_chromium, sign_in_as
@@ -17,7 +18,6 @@ from playwright.async_api import Browser
 
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as_platform
-from xinyidai.app import create_app
 from xinyidai.desks.pages import firm_data
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
@@ -47,7 +47,7 @@ async def reader(
     known = settings().model_copy(update=CITY)
     monkeypatch.setattr(pulling, "settings", lambda: known)
     connected = database.settings.model_copy(update=CITY)
-    app = create_app(connected, database.app, clock=AnchoredClock(wall_now(), noon, rate=0.0))
+    app = an_application(connected, database.app, clock=AnchoredClock(wall_now(), noon, rate=0.0))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://platform.example",
@@ -211,7 +211,6 @@ def test_every_state_and_reason_of_a_pull_has_its_words(noon: datetime, language
 
 
 @needs_chromium
-@pytest.mark.parametrize("size", ["phone", "desk"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_the_data_page_is_whole_and_accessible_before_and_while_fetching(
     browser: Browser,
@@ -219,14 +218,13 @@ async def test_the_data_page_is_whole_and_accessible_before_and_while_fetching(
     noon: datetime,
     reader: Reader,
     consenting: Viewer,
-    size: str,
     language: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(firm_data, "_is_connected", lambda _settings: True)
     found: list[list[str]] = []
 
-    async with a_server(database, now=noon) as served, a_page(browser, served, size=size, language=language) as watched:
+    async with a_server(database, now=noon) as served, a_page(browser, served, language=language) as watched:
         await sign_in_as(watched.page.context, served, str(consenting.principal_id), str(consenting.organisation_id))
         await watched.open("/firm/data")
         found.append(await watched.faults())

@@ -1,22 +1,39 @@
 """The firm's desk in a browser: accessible at both widths in both languages, and a story told without scripts."""
 
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 import pytest
-from builders_desks import a_full_desk
+from builders_databases import Database, a_furnished_clone
+from builders_desks import FullDesk, a_full_desk
 from builders_pages import a_page, a_server, needs_chromium, sign_in_as
-from conftest import Database
 from playwright.async_api import Browser
+
+from xinyidai.foundation.embedded import PostgresServer
 
 pytestmark = needs_chromium
 
 
-@pytest.mark.parametrize("size", ["phone", "desk"])
+@pytest.fixture
+async def furnished(cluster: PostgresServer, noon: datetime) -> AsyncGenerator[tuple[Database, FullDesk]]:
+    async with a_furnished_clone(cluster, a_full_desk, now=noon) as made:
+        yield made
+
+
+@pytest.fixture
+def database(furnished: tuple[Database, FullDesk]) -> Database:
+    return furnished[0]
+
+
+@pytest.fixture
+def desk(furnished: tuple[Database, FullDesk]) -> FullDesk:
+    return furnished[1]
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_every_page_of_the_desk_is_whole_and_accessible(
-    browser: Browser, database: Database, noon: datetime, size: str, language: str
+    browser: Browser, database: Database, noon: datetime, desk: FullDesk, language: str
 ) -> None:
-    desk = await a_full_desk(database, now=noon)
     demand = f"/firm/demands/{desk.demand.id}"
     paths = [
         "/firm",
@@ -36,23 +53,20 @@ async def test_every_page_of_the_desk_is_whole_and_accessible(
     ]
     found: dict[str, list[str]] = {}
 
-    async with a_server(database, now=noon) as served, a_page(browser, served, size=size, language=language) as watched:
+    async with a_server(database, now=noon) as served, a_page(browser, served, language=language) as watched:
         person, firm = str(desk.firm.principal_id), str(desk.firm.organisation_id)
         await sign_in_as(watched.page.context, served, person, firm)
         for path in paths:
             await watched.open(path)
-            fits = await watched.is_within_the_window()
-            found[path] = await watched.violations() + ([] if fits else ["wider than the window"])
+            found[path] = await watched.faults()
 
     assert {path: faults for path, faults in found.items() if faults} == {}
     assert watched.complaints == []
 
 
 async def test_a_firm_asks_for_finance_on_a_phone_without_scripts(
-    browser: Browser, database: Database, noon: datetime
+    browser: Browser, database: Database, noon: datetime, desk: FullDesk
 ) -> None:
-    desk = await a_full_desk(database, now=noon)
-
     async with a_server(database, now=noon) as served, a_page(browser, served, scripts=False) as watched:
         page = watched.page
         person, firm = str(desk.firm.principal_id), str(desk.firm.organisation_id)
@@ -74,10 +88,8 @@ async def test_a_firm_asks_for_finance_on_a_phone_without_scripts(
 
 
 async def test_a_fault_takes_the_focus_and_its_link_leads_into_the_field(
-    browser: Browser, database: Database, noon: datetime
+    browser: Browser, database: Database, noon: datetime, desk: FullDesk
 ) -> None:
-    desk = await a_full_desk(database, now=noon)
-
     async with a_server(database, now=noon) as served, a_page(browser, served) as watched:
         page = watched.page
         person, firm = str(desk.firm.principal_id), str(desk.firm.organisation_id)

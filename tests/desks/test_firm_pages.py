@@ -5,14 +5,15 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 
 import pytest
+from builders_databases import Database, a_furnished_clone
 from builders_desks import FullDesk, Reader, a_full_desk, a_reader, id_in
 from builders_parties import a_lender, a_sole_trader
-from conftest import Database
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.service import act_as_platform
 from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.embedded import PostgresServer
 
 ANSWERS: dict[str, str | list[str]] = {
     "use": "raw_materials",
@@ -26,8 +27,19 @@ ANSWERS: dict[str, str | list[str]] = {
 
 
 @pytest.fixture
-async def desk(database: Database, noon: datetime) -> FullDesk:
-    return await a_full_desk(database, now=noon)
+async def furnished(cluster: PostgresServer, noon: datetime) -> AsyncGenerator[tuple[Database, FullDesk]]:
+    async with a_furnished_clone(cluster, a_full_desk, now=noon) as made:
+        yield made
+
+
+@pytest.fixture
+def database(furnished: tuple[Database, FullDesk]) -> Database:
+    return furnished[0]
+
+
+@pytest.fixture
+def desk(furnished: tuple[Database, FullDesk]) -> FullDesk:
+    return furnished[1]
 
 
 @pytest.fixture

@@ -5,18 +5,30 @@ from datetime import datetime
 
 import pytest
 from builders_bank_desks import FundDesk, a_fund_desk
+from builders_databases import Database, a_furnished_clone
 from builders_desks import Reader, a_reader
 from builders_parties import a_fund
-from conftest import Database
 
 from xinyidai.access.service import act_as_platform
 from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.embedded import PostgresServer
 from xinyidai.risk_sharing import service as claiming
 
 
 @pytest.fixture
-async def desk(database: Database, noon: datetime) -> FundDesk:
-    return await a_fund_desk(database, now=noon)
+async def furnished(cluster: PostgresServer, noon: datetime) -> AsyncGenerator[tuple[Database, FundDesk]]:
+    async with a_furnished_clone(cluster, a_fund_desk, now=noon) as made:
+        yield made
+
+
+@pytest.fixture
+def database(furnished: tuple[Database, FundDesk]) -> Database:
+    return furnished[0]
+
+
+@pytest.fixture
+def desk(furnished: tuple[Database, FundDesk]) -> FundDesk:
+    return furnished[1]
 
 
 @pytest.fixture

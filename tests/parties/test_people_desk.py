@@ -31,10 +31,9 @@ async def press(watched: Watched, selector: str) -> None:
         await watched.page.click(selector)
 
 
-@pytest.mark.parametrize("size", ["phone", "desk"])
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_every_page_of_people_is_whole_and_accessible(
-    browser: Browser, database: Database, noon: datetime, size: str, language: str
+    browser: Browser, database: Database, noon: datetime, language: str
 ) -> None:
     bank, other = await a_bank(database, noon), await a_bank(database, noon)
     chief = await a_person(database, bank.id, CHIEF, Role.ADMIN, Role.OFFICER, now=noon)
@@ -42,7 +41,7 @@ async def test_every_page_of_people_is_whole_and_accessible(
     await joins(database, chief, other.id, Role.AUDITOR, now=noon)
     found: dict[str, list[str]] = {}
 
-    async with a_server(database, now=noon) as served, a_page(browser, served, size=size, language=language) as watched:
+    async with a_server(database, now=noon) as served, a_page(browser, served, language=language) as watched:
 
         async def look(name: str) -> None:
             await watched.picture(name)

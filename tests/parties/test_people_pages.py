@@ -9,13 +9,13 @@ from html import unescape
 import asyncpg
 import httpx
 import pytest
+from builders_applications import an_application
 from builders_desks import TOKEN
 from builders_parties import Desk
 from builders_people import PASSWORD, a_bank, a_committed_firm, a_person, code_of, enrols, joins
 from conftest import Database
 
 from xinyidai.access.rules import STEP_UP_LASTS, Role, Viewer
-from xinyidai.app import create_app
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.settings import settings
@@ -31,7 +31,7 @@ NEW = "another long pass phrase"
 @asynccontextmanager
 async def a_visitor(database: Database, now: datetime, *, sandbox: bool = True) -> AsyncGenerator[httpx.AsyncClient]:
     known = database.settings.model_copy(update={"sandbox": sandbox})
-    app = create_app(known, database.app, clock=AnchoredClock(wall_now(), now, rate=0.0))
+    app = an_application(known, database.app, clock=AnchoredClock(wall_now(), now, rate=0.0))
     scheme = "http" if sandbox else "https"
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 import asyncpg
 import httpx
 import pytest
+from builders_applications import an_application
 from builders_parties import Desk
 from builders_people import PASSWORD, a_bank, a_committed_firm, a_person, code_of
 from conftest import Database
 
-from xinyidai import app as application
 from xinyidai.access.rules import Role, Viewer
 from xinyidai.access.service import act_as
 from xinyidai.foundation.clock import AnchoredClock, wall_now
@@ -38,12 +38,9 @@ async def bank(database: Database, noon: datetime) -> Desk:
 
 
 @pytest.fixture
-async def browsers(
-    database: Database, noon: datetime, monkeypatch: pytest.MonkeyPatch
-) -> AsyncGenerator[list[httpx.AsyncClient]]:
-    """Return three browsers, each with cookies of its own, in front of the doors of parties and partners."""
-    monkeypatch.setattr(application, "ROOMS_WITH_DOORS", ("parties", "partners"))
-    app = application.create_app(database.settings, database.app, clock=AnchoredClock(wall_now(), noon, 0.0))
+async def browsers(database: Database, noon: datetime) -> AsyncGenerator[list[httpx.AsyncClient]]:
+    """Return three browsers, each with cookies of its own."""
+    app = an_application(database.settings, database.app, clock=AnchoredClock(wall_now(), noon, 0.0))
     opened = [
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app),

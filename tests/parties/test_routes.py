@@ -5,16 +5,15 @@ from datetime import datetime
 
 import httpx
 import pytest
+from builders_applications import an_application
 from builders_parties import a_credit_code, a_viewer
 from conftest import Database
 
-from xinyidai import app as application
 from xinyidai.access.rules import OrganisationKind, Role
 from xinyidai.access.service import act_as_platform
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.parties import service
-from xinyidai.parties.routes.session_ids import RenewingSessionConfig
 from xinyidai.parties.rules import PLATFORM_ID
 
 PASSWORD = "a long pass phrase"
@@ -22,13 +21,9 @@ API = "/api/v1"
 
 
 @pytest.fixture
-async def client(
-    database: Database, noon: datetime, monkeypatch: pytest.MonkeyPatch
-) -> AsyncGenerator[httpx.AsyncClient]:
-    """Return a client of an application with the doors of parties and partners only."""
-    monkeypatch.setattr(application, "ROOMS_WITH_DOORS", ("parties", "partners"))
-    monkeypatch.setattr(application, "ServerSideSessionConfig", RenewingSessionConfig, raising=False)
-    app = application.create_app(database.settings, database.app, clock=AnchoredClock(wall_now(), noon, 0.0))
+async def client(database: Database, noon: datetime) -> AsyncGenerator[httpx.AsyncClient]:
+    """Return a client of the application."""
+    app = an_application(database.settings, database.app, clock=AnchoredClock(wall_now(), noon, 0.0))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="https://platform.test") as opened:
         yield opened

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import httpx
 import pytest
+from builders_applications import an_application
 from conftest import Database
 
-from xinyidai import app as application
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.parties import service as parties
@@ -18,12 +18,9 @@ PASSWORD = "a long pass phrase"
 
 
 @pytest.fixture
-async def client(
-    database: Database, noon: datetime, monkeypatch: pytest.MonkeyPatch
-) -> AsyncGenerator[httpx.AsyncClient]:
+async def client(database: Database, noon: datetime) -> AsyncGenerator[httpx.AsyncClient]:
     """Return a client that an operator has signed in on."""
-    monkeypatch.setattr(application, "ROOMS_WITH_DOORS", ("parties", "partners"))
-    app = application.create_app(database.settings, database.app, clock=AnchoredClock(wall_now(), noon, 0.0))
+    app = an_application(database.settings, database.app, clock=AnchoredClock(wall_now(), noon, 0.0))
     async with in_transaction(database.worker) as session:
         await parties.create_operator(session, email="op@example.com", display_name="运营", password=PASSWORD, now=noon)
     transport = httpx.ASGITransport(app)

@@ -1,7 +1,6 @@
 """Health: alive means the process answers; ready means the database is there and at the newest revision."""
 
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from litestar import Response, Router, get
 from litestar.datastructures import State
 from pydantic import BaseModel, ConfigDict
@@ -9,7 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from xinyidai.foundation.database import in_transaction
-from xinyidai.foundation.places import migrations_folder
+from xinyidai.foundation.migrating import newest_revision
 
 
 class Health(BaseModel):
@@ -43,11 +42,6 @@ async def ready(state: State) -> Response[Health]:
     return Response(
         Health(status="ready" if is_ready else "not_ready", parts=parts), status_code=200 if is_ready else 503
     )
-
-
-def newest_revision() -> str | None:
-    """Return the newest revision that this code knows."""
-    return ScriptDirectory(str(migrations_folder())).get_current_head()
 
 
 def _current_revision(connection: Connection) -> str | None:

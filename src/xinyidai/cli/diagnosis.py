@@ -14,11 +14,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from xinyidai.access.service import act_as_platform
-from xinyidai.app.health import newest_revision
 from xinyidai.cli.surroundings import Connected, home
 from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.heartbeats import Heartbeat, heartbeats
+from xinyidai.foundation.migrating import newest_revision
 from xinyidai.foundation.timetable import MAX_ATTEMPTS
 from xinyidai.parties import queries as parties
 

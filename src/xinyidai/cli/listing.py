@@ -64,7 +64,10 @@ def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -
 
 def _commands(group: click.Group) -> str:
     rows = []
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         inner = sorted(command.commands.items()) if isinstance(command, click.Group) else []
         rows.append((f"`xinyidai {name}`", command.get_short_help_str(limit=200)))
         rows += [(f"`xinyidai {name} {sub}`", one.get_short_help_str(limit=200)) for sub, one in inner]

@@ -1,37 +1,20 @@
-"""migrate, doctor, verify, replay, seal, psql: keeping a platform healthy and honest."""
+"""doctor, verify, replay, seal, psql: keeping a platform healthy and honest."""
 
-import asyncio
 import os
 import subprocess
 import sys
 
 import click
 
-from xinyidai.app.health import newest_revision
 from xinyidai.cli.checking import Verified, seal_everything, verify_everything
 from xinyidai.cli.diagnosis import Check, diagnose
 from xinyidai.cli.surroundings import Connected, say, surroundings
 from xinyidai.decisions.replay import replay_all
 from xinyidai.decisions.rules import ReplayReport
-from xinyidai.foundation.migrating import bootstrap
-from xinyidai.foundation.migrating import migrate as run_revisions
 from xinyidai.foundation.server_binaries import find_postgres
-from xinyidai.foundation.settings import DatabaseRole
 from xinyidai.worker import load_rooms
 
 SHOWN = 50
-
-
-@click.command()
-@click.option("--bootstrap", "with_roles", is_flag=True, help="First make the roles (needs an administrator's URL).")
-@click.option("--to", default="head", show_default=True, help="Revision to go to; an older one goes back.")
-def migrate(with_roles: bool, to: str) -> None:
-    """Bring the database to a revision, by default the newest."""
-    with surroundings(migrated=False) as around:
-        if with_roles or around.embedded is not None:
-            asyncio.run(bootstrap(around.settings))
-        asyncio.run(run_revisions(around.settings.dsn(DatabaseRole.MIGRATE), to=to))
-    click.echo(f"database at {to if to != 'head' else newest_revision()}")
 
 
 @click.command()

@@ -3,6 +3,7 @@
 import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -12,6 +13,11 @@ from xinyidai.foundation.places import migrations_folder
 from xinyidai.foundation.settings import DatabaseRole, Settings
 
 _SIGN_IN_ROLES = (DatabaseRole.MIGRATE, DatabaseRole.APP, DatabaseRole.WORKER, DatabaseRole.AUDITOR)
+
+
+def newest_revision() -> str | None:
+    """Return the newest revision that this code knows."""
+    return ScriptDirectory(str(migrations_folder())).get_current_head()
 
 
 async def bootstrap(settings: Settings) -> None:

@@ -14,8 +14,8 @@ from typing import Final
 
 import asyncpg
 
-from xinyidai.app.health import newest_revision
 from xinyidai.cli.demo.neighbours import CityPlan
+from xinyidai.foundation.migrating import newest_revision
 
 HALF_MADE: Final = "_making"
 MARKER: Final = "seeded.json"

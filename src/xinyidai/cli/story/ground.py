@@ -4,10 +4,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from xinyidai.access.service import act_as_platform
-from xinyidai.app.health import newest_revision
 from xinyidai.cli.surroundings import Connected
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import Refusal
+from xinyidai.foundation.migrating import newest_revision
 from xinyidai.parties.rules import PLATFORM_ID
 
 
