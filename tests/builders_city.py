@@ -1,5 +1,6 @@
 """A small city over the real platform: parties and keys as seeding makes them, both applications in one process."""
 
+import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -59,10 +60,15 @@ class Staged:
     city: City
     driver: httpx2.AsyncClient
     firms: tuple[Firm, ...]
+    disorder: random.Random | None = None
+    """What shuffles deliveries and brings each twice, as brokers may; None brings them in order."""
 
     async def deliver(self) -> None:
         """Deliver every event that waits."""
         while due := await outbox.waiting(self.database.worker):
+            if self.disorder is not None:
+                due += due
+                self.disorder.shuffle(due)
             for delivery_id in due:
                 await outbox.deliver(self.database.worker, delivery_id, clock=self.city.clock)
 

@@ -1,21 +1,26 @@
 """Bots over the real platform: one whole life of a loan, with default, claim and recovery; a city that is killed."""
 
 import asyncio
+import random
 import sqlite3
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import asyncpg
 import pytest
 from builders_city import Staged, a_city_over, a_staged_city, count, hollow_firms
-from conftest import Database
+from conftest import Database, a_clone
 
 from city.bots.book import Loss
 from city.bots.firm import Stage
 from city.clock import Mode
 from city.living.city import Inhabitants
 from city.world.population import make_firms
+from xinyidai.access.service import act_as_platform
+from xinyidai.cli.demo.figures import digest_of_everything
+from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.embedded import PostgresServer
 
 
 def living(staged: Staged) -> Inhabitants:
@@ -59,6 +64,26 @@ async def test_a_hollow_firm_borrows_and_fails_and_fund_and_guarantor_pay(
     assert acts["approve_claim"] == 2 * acts["pay_claim"] == 4
     assert await count(admin, "sources.pull", "state = 'ready'") == acts["pull"] == len(cases)
     assert refused == []
+
+
+async def test_deliveries_in_any_order_and_twice_come_to_the_same_day_for_day(
+    cluster: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [firm for firm in make_firms(1, 300) if not firm.is_hollow]
+    firms = (*hollow_firms(), *others[:16])
+    digests, done = set(), []
+    for disorder in (None, random.Random(1), random.Random(2)):
+        async with a_clone(cluster) as database:
+            home = tmp_path / database.name
+            async with a_staged_city(database, home, monkeypatch, firms) as staged:
+                staged.disorder = disorder
+                done.append(await staged.play_until(date(2025, 2, 20)))
+            async with in_transaction(database.worker) as session:
+                await act_as_platform(session, now=datetime(2025, 2, 20, 4, tzinfo=UTC))
+                digests.add(await digest_of_everything(session))
+
+    assert len(digests) == 1
+    assert done[0] == done[1] == done[2] > 50
 
 
 async def test_a_city_killed_before_it_wrote_down_what_it_did_goes_on_and_doubles_nothing(
