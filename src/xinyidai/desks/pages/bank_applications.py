@@ -147,7 +147,6 @@ async def decline(
             return "/bank/applications"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 async def own_dispatch(session: AsyncSession, viewer: Viewer, dispatch_id: UUID) -> DispatchView:

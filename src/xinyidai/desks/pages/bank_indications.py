@@ -86,7 +86,6 @@ async def indicate(
             return f"/bank/applications/{dispatch_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 def _terms(form: Form, bounds: Bounds, *, now: datetime) -> Indicated:

@@ -72,7 +72,6 @@ async def make_offer(
             return f"/bank/offers/{made.id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 def _terms(form: Form, bounds: Bounds, *, now: datetime) -> OfferTerms:

@@ -95,7 +95,6 @@ async def new_demand(
             return f"/firm/demands/{posted.id}/posted"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @get("/firm/demands/{demand_id:uuid}/posted", guards=[BY_FIRM])
@@ -143,7 +142,6 @@ async def withdraw_demand(
             return f"/firm/demands/{demand_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 def _ask(request: AnyRequest, form: Form, limits: DemandPolicy) -> Response[bytes]:

@@ -61,7 +61,6 @@ async def choose(
             return f"/firm/demands/{demand_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 async def _context(session: AsyncSession, viewer: Viewer, demand_id: UUID, *, now: datetime) -> dict[str, object]:

@@ -81,7 +81,6 @@ async def accept(
             return f"/firm/demands/{accepted.demand_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @post("/firm/offers/{offer_id:uuid}/decline", guards=[BY_FIRM_STAFF], status_code=200)
@@ -103,7 +102,6 @@ async def decline(
             return f"/firm/demands/{declined.demand_id}/offers"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 async def _offer_context(session: AsyncSession, viewer: Viewer, offer_id: UUID, *, now: datetime) -> dict[str, object]:

@@ -1,12 +1,10 @@
 """What several pages of people show: a refusal at its field, a new secret, codes and links that are shown once."""
 
-from collections.abc import Callable
-
 from litestar import Request, Response
 from litestar.datastructures import State
 
 from xinyidai.foundation.errors import Refusal
-from xinyidai.foundation.pages.forms import Form
+from xinyidai.foundation.pages.forms import Form, Show
 from xinyidai.foundation.pages.rendering import page
 from xinyidai.foundation.pages.words import Both, Message, msg
 from xinyidai.parties.pages.beginning import way_back
@@ -31,9 +29,7 @@ def new_password(form: Form, name: str) -> str:
     return typed
 
 
-def refused_page(
-    form: Form, refusal: Refusal, field: str | None, show: Callable[[Form], Response[bytes]]
-) -> Response[bytes]:
+def refused_page(form: Form, refusal: Refusal, field: str | None, show: Show) -> Response[bytes]:
     """Show the form again with a refusal that was committed before: the failure was counted."""
     form.fault(field, Both(refusal.sentence("zh"), refusal.sentence("en")))
     response = show(form)
