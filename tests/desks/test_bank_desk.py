@@ -4,28 +4,11 @@ from datetime import datetime
 
 import pytest
 from builders_bank_desks import a_bank_desk, a_fund_desk
-from builders_pages import a_page, a_server, needs_chromium, sign_in_as
+from builders_pages import faults_of, needs_chromium
 from conftest import Database
 from playwright.async_api import Browser
 
-from xinyidai.access.rules import Viewer
-
 pytestmark = needs_chromium
-
-
-async def faults_of(
-    browser: Browser, database: Database, viewer: Viewer, paths: list[str], *, now: datetime, size: str, language: str
-) -> dict[str, list[str]]:
-    """Open every page and return what is wrong, by path; complaints of the browser stand under the empty path."""
-    found: dict[str, list[str]] = {}
-    async with a_server(database, now=now) as served, a_page(browser, served, size=size, language=language) as watched:
-        await sign_in_as(watched.page.context, served, str(viewer.principal_id), str(viewer.organisation_id))
-        for path in paths:
-            await watched.open(path)
-            fits = await watched.is_within_the_window()
-            found[path] = await watched.violations() + ([] if fits else ["wider than the window"])
-    found[""] = watched.complaints
-    return {path: faults for path, faults in found.items() if faults}
 
 
 @pytest.mark.parametrize("size", ["phone", "desk"])

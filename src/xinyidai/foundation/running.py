@@ -55,11 +55,15 @@ class DeliveryView:
 
 @dataclass(frozen=True)
 class DeliveryCount:
-    """How many deliveries of one kind of event stand alike, and when the first of them was due."""
+    """How many deliveries of one kind of event stand alike, how many of them are stuck, and the first one's due time.
+
+    Stuck is what nobody took for STUCK_AFTER, although it is due; what was given up waits for a person instead.
+    """
 
     event_name: str
     standing: Standing
     count: int
+    stuck: int
     earliest_due_at: datetime
 
 
@@ -118,18 +122,26 @@ async def open_deliveries(
     *,
     standing: Standing | None = None,
     event_name: str | None = None,
+    only_id: UUID | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page[DeliveryView]:
-    """Return a page of the deliveries that are not done, oldest first."""
+    """Return a page of the deliveries that are not done, oldest first; `only_id` looks for one of them."""
     size = limit_of(limit)
     statement = text(
         f"SELECT d.id, e.name AS event_name, d.consumer, {_STANDING} AS standing, d.attempts,"
         f" e.recorded_at AS announced_at, d.due_at, d.last_error{_OPEN} AND d.id > :after"
         f" AND (CAST(:standing AS text) IS NULL OR {_STANDING} = :standing)"
-        " AND (CAST(:event_name AS text) IS NULL OR e.name = :event_name) ORDER BY d.id LIMIT :limit"
+        " AND (CAST(:event_name AS text) IS NULL OR e.name = :event_name)"
+        " AND (CAST(:only_id AS uuid) IS NULL OR d.id = :only_id) ORDER BY d.id LIMIT :limit"
     )
-    asked = {"after": after_id(cursor), "standing": standing, "event_name": event_name, "limit": size + 1}
+    asked = {
+        "after": after_id(cursor),
+        "standing": standing,
+        "event_name": event_name,
+        "only_id": only_id,
+        "limit": size + 1,
+    }
     found = await session.execute(statement, asked)
     views = [DeliveryView(**dict(row._mapping) | {"standing": Standing(row.standing)}) for row in found]
     return page_of(views, limit=size, id_of=lambda view: view.id)
@@ -138,11 +150,12 @@ async def open_deliveries(
 async def delivery_counts(session: AsyncSession) -> list[DeliveryCount]:
     """Return how the deliveries that are not done stand, by event."""
     statement = text(
-        f"SELECT e.name, {_STANDING} AS standing, count(*) AS how_many, min(d.due_at) AS due_at{_OPEN}"
+        f"SELECT e.name, {_STANDING} AS standing, count(*) AS how_many, min(d.due_at) AS due_at,"
+        f" count(*) FILTER (WHERE d.state = 'waiting' AND d.due_at < :before) AS stuck{_OPEN}"
         " GROUP BY 1, 2 ORDER BY 1, 2"
     )
-    found = await session.execute(statement)
-    return [DeliveryCount(row.name, Standing(row.standing), row.how_many, row.due_at) for row in found]
+    found = await session.execute(statement, {"before": wall_now() - STUCK_AFTER})
+    return [DeliveryCount(row.name, Standing(row.standing), row.how_many, row.stuck, row.due_at) for row in found]
 
 
 async def job_views(session: AsyncSession, *, now: datetime) -> list[JobView]:

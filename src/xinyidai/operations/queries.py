@@ -1,6 +1,7 @@
 """Reads for the operator's people: deliveries, jobs, and the processes that were heard."""
 
 from datetime import datetime
+from uuid import UUID
 
 from pydantic import SecretStr
 from redis.asyncio import Redis
@@ -24,12 +25,20 @@ async def deliveries(
     *,
     standing: Standing | None = None,
     event_name: str | None = None,
+    only_id: UUID | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page[DeliveryView]:
-    """Return a page of the deliveries that are not done, oldest first."""
+    """Return a page of the deliveries that are not done, oldest first; `only_id` looks for one of them."""
     requires_kind(viewer, OrganisationKind.OPERATOR)
-    return await running.open_deliveries(session, standing=standing, event_name=event_name, cursor=cursor, limit=limit)
+    return await running.open_deliveries(
+        session,
+        standing=standing,
+        event_name=event_name,
+        only_id=only_id,
+        cursor=cursor,
+        limit=limit,
+    )
 
 
 async def delivery_counts(session: AsyncSession, viewer: Viewer) -> list[DeliveryCount]:

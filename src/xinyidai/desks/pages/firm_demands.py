@@ -12,7 +12,8 @@ from xinyidai.access.rules import Viewer
 from xinyidai.demands import queries, service
 from xinyidai.demands.queries import DemandView
 from xinyidai.demands.rules import ASKING, MAX_TERM_MONTHS, UNFINISHED, DemandPolicy, LoanUse, RepaymentKind
-from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF, AnyRequest, names_of
+from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.desks.tracking import tracker_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
 from xinyidai.demands import queries as demands
-from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF, BY_FIRM_STAFF_PROVED, AnyRequest, names_of
+from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF, BY_FIRM_STAFF_PROVED
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.money import Fen
 from xinyidai.foundation.pages.forms import Form, act_once, answering

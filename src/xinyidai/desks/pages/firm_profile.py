@@ -7,8 +7,9 @@ from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
-from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF, AnyRequest
+from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF
 from xinyidai.desks.pages.firm_home import SCORE_LASTS
+from xinyidai.desks.pages.names import AnyRequest
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.pages.forms import Form, act_once, answering, press

@@ -12,8 +12,8 @@ from xinyidai.access.rules import Viewer
 from xinyidai.access.service import platform_scope
 from xinyidai.agreements import queries as agreements
 from xinyidai.agreements.rules import parts_of
-from xinyidai.desks.pages.firm import AnyRequest, names_of
-from xinyidai.desks.pages.fund import BY_FUND, BY_FUND_PROVED, BY_PAYER, ROWS, colleagues, who
+from xinyidai.desks.pages.fund import BY_FUND, BY_FUND_PROVED, BY_PAYER, ROWS, who
+from xinyidai.desks.pages.names import AnyRequest, colleagues, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Viewer
 from xinyidai.agreements import queries, service
 from xinyidai.agreements.rules import LineReason, LineState
-from xinyidai.desks.pages.firm import AnyRequest, names_of
-from xinyidai.desks.pages.fund import BY_FUND, BY_FUND_APPROVER_PROVED, BY_PAYER, ROWS, colleagues, who
+from xinyidai.desks.pages.fund import BY_FUND, BY_FUND_APPROVER_PROVED, BY_PAYER, ROWS, who
+from xinyidai.desks.pages.names import AnyRequest, colleagues, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.forms import Form, press
 from xinyidai.foundation.pages.rendering import page

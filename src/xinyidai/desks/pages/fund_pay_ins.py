@@ -11,15 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Viewer
 from xinyidai.agreements import queries, service
 from xinyidai.agreements.service.money import MAX_PAY_IN_FEN, MAX_REFERENCE_LENGTH
-from xinyidai.desks.pages.firm import AnyRequest
-from xinyidai.desks.pages.fund import (
-    BY_PAYER,
-    BY_PAYER_APPROVER_PROVED,
-    BY_PAYER_STAFF,
-    ROWS,
-    colleagues,
-    who,
-)
+from xinyidai.desks.pages.fund import BY_PAYER, BY_PAYER_APPROVER_PROVED, BY_PAYER_STAFF, ROWS, who
+from xinyidai.desks.pages.names import AnyRequest, colleagues
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.forms import Form, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page

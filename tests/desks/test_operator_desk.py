@@ -1,0 +1,58 @@
+"""The operator's desk in a browser: accessible at both widths in both languages, and usable without scripts."""
+
+from datetime import datetime
+
+import pytest
+from builders_operations import JOB, an_operators_desk
+from builders_pages import a_page, a_server, faults_of, needs_chromium, sign_in_as
+from conftest import Database
+from playwright.async_api import Browser
+
+pytestmark = needs_chromium
+
+
+@pytest.mark.parametrize("size", ["phone", "desk"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_every_page_is_whole_and_accessible(
+    browser: Browser, database: Database, noon: datetime, size: str, language: str
+) -> None:
+    desk = await an_operators_desk(database, now=noon)
+    paths = [
+        "/operator",
+        "/operator/deliveries",
+        "/operator/deliveries?standing=pending",
+        "/operator/deliveries/retry",
+        f"/operator/deliveries/{desk.given_up}/retry",
+        "/operator/jobs",
+        f"/operator/jobs/{JOB}/retry",
+        "/operator/sources",
+        f"/operator/sources/{desk.agency_id}",
+        "/operator/reviews",
+        f"/operator/reviews/{desk.review_id}",
+        "/operator/models",
+        f"/operator/models/{desk.model}",
+        "/operator/institutions",
+        "/operator/institutions?kind=regulator",
+        f"/operator/institutions/{desk.bank.id}",
+        "/operator/city",
+    ]
+
+    found = await faults_of(browser, database, desk.maker, paths, now=desk.at, size=size, language=language)
+
+    assert found == {}
+
+
+async def test_a_retry_works_without_scripts(browser: Browser, database: Database, noon: datetime) -> None:
+    desk = await an_operators_desk(database, now=noon)
+    async with a_server(database, now=desk.at) as served, a_page(browser, served, scripts=False) as watched:
+        await sign_in_as(watched.page.context, served, str(desk.maker.principal_id), str(desk.maker.organisation_id))
+        await watched.open("/operator/deliveries?standing=given_up")
+        await watched.page.get_by_role("link", name="重试 KettleBoiled").click()
+        await watched.page.get_by_role("button", name="重试").click()
+        faulty = await watched.page.get_by_role("alert").inner_text()
+        await watched.page.get_by_label("故障原因已排除").check()
+        await watched.page.get_by_role("button", name="重试").click()
+        said = await watched.page.get_by_role("status").inner_text()
+
+    assert "请选择重试的原因" in faulty
+    assert said == "已重新投递。"
