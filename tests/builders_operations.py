@@ -89,6 +89,30 @@ class OperatorsDesk:
     key_id: UUID
     at: datetime
 
+    @property
+    def pages(self) -> list[str]:
+        """Return every page of the desk, some with a filter that leaves nothing."""
+        return [
+            "/operator",
+            "/operator/deliveries",
+            "/operator/deliveries?standing=given_up",
+            "/operator/deliveries?standing=pending&event=Nothing",
+            "/operator/deliveries/retry",
+            f"/operator/deliveries/{self.given_up}/retry",
+            "/operator/jobs",
+            f"/operator/jobs/{JOB}/retry",
+            "/operator/sources",
+            f"/operator/sources/{self.agency_id}",
+            "/operator/reviews",
+            f"/operator/reviews/{self.review_id}",
+            "/operator/models",
+            f"/operator/models/{self.model}",
+            "/operator/institutions",
+            "/operator/institutions?kind=regulator",
+            f"/operator/institutions/{self.bank.id}",
+            "/operator/city",
+        ]
+
 
 async def an_operators_desk(database: Database, *, now: datetime) -> OperatorsDesk:
     """Return the operator's desk; only its simulated staff may come in by the sandbox's door."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from builders_operations import JOB, an_operators_desk
+from builders_operations import an_operators_desk
 from builders_pages import a_page, a_server, faults_of, needs_chromium, sign_in_as
 from conftest import Database
 from playwright.async_api import Browser
@@ -17,27 +17,8 @@ async def test_every_page_is_whole_and_accessible(
     browser: Browser, database: Database, noon: datetime, size: str, language: str
 ) -> None:
     desk = await an_operators_desk(database, now=noon)
-    paths = [
-        "/operator",
-        "/operator/deliveries",
-        "/operator/deliveries?standing=pending",
-        "/operator/deliveries/retry",
-        f"/operator/deliveries/{desk.given_up}/retry",
-        "/operator/jobs",
-        f"/operator/jobs/{JOB}/retry",
-        "/operator/sources",
-        f"/operator/sources/{desk.agency_id}",
-        "/operator/reviews",
-        f"/operator/reviews/{desk.review_id}",
-        "/operator/models",
-        f"/operator/models/{desk.model}",
-        "/operator/institutions",
-        "/operator/institutions?kind=regulator",
-        f"/operator/institutions/{desk.bank.id}",
-        "/operator/city",
-    ]
 
-    found = await faults_of(browser, database, desk.maker, paths, now=desk.at, size=size, language=language)
+    found = await faults_of(browser, database, desk.maker, desk.pages, now=desk.at, size=size, language=language)
 
     assert found == {}
 

@@ -32,28 +32,6 @@ RETRY_JOB = f"/operator/jobs/{JOB}/retry"
 WHY: dict[str, str | list[str]] = {"reason": "cause_mended"}
 
 
-def pages_of(desk: OperatorsDesk) -> list[str]:
-    return [
-        "/operator",
-        DELIVERIES,
-        f"{DELIVERIES}?standing=given_up",
-        f"{DELIVERIES}?standing=pending&event=Nothing",
-        f"{DELIVERIES}/retry",
-        f"{DELIVERIES}/{desk.given_up}/retry",
-        "/operator/jobs",
-        RETRY_JOB,
-        "/operator/sources",
-        f"/operator/sources/{desk.agency_id}",
-        "/operator/reviews",
-        f"/operator/reviews/{desk.review_id}",
-        "/operator/models",
-        f"/operator/models/{desk.model}",
-        "/operator/institutions",
-        f"/operator/institutions/{desk.bank.id}",
-        "/operator/city",
-    ]
-
-
 @pytest.fixture
 async def desk(database: Database, noon: datetime) -> OperatorsDesk:
     return await an_operators_desk(database, now=noon)
@@ -95,7 +73,7 @@ async def test_nobody_else_comes_to_this_desk(
         }
 
     async with a_reader(database, people[person], now=desk.at) as reader:
-        answers = {path: (await reader.client.get(path)).status_code for path in pages_of(desk)}
+        answers = {path: (await reader.client.get(path)).status_code for path in desk.pages}
 
     assert set(answers.values()) == {403}
 

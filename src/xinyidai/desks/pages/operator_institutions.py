@@ -19,7 +19,7 @@ from xinyidai.foundation.pages.rendering import page
 from xinyidai.foundation.pages.words import msg
 from xinyidai.foundation.paging import MAX_PAGE
 from xinyidai.parties import queries, service
-from xinyidai.parties.pages.showing import show_link
+from xinyidai.parties.pages.showing import show_invitation
 from xinyidai.parties.rules import ONE_PERSON_DESKS
 from xinyidai.partners import queries as partners
 from xinyidai.partners import service as keys
@@ -80,12 +80,7 @@ async def invite_first(
         invited = await service.invite(
             session, viewer, organisation_id=party_id, email=email, roles=[Role.ADMIN], now=now
         )
-    return show_link(
-        request,
-        invited.path,
-        title=msg("邀请链接"),
-        words=msg("请把链接交给 %(email)s。链接 7 天内有效，只能使用一次。", email=invited.invitation.email),
-    )
+    return show_invitation(request, invited)
 
 
 @post("/operator/institutions/{party_id:uuid}/keys/{key_id:uuid}/revoke", guards=[BY_ADMIN_PROVED], status_code=200)

@@ -15,7 +15,7 @@ from xinyidai.foundation.pages.forms import Form, Show, act_once, answering, pre
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
 from xinyidai.parties import queries, service
-from xinyidai.parties.pages.showing import show_link
+from xinyidai.parties.pages.showing import show_invitation, show_link
 from xinyidai.parties.rules import ONE_PERSON_DESKS
 
 AnyRequest = Request[object, object, State]
@@ -50,12 +50,7 @@ async def invite(
         invited = await service.invite(
             session, viewer, organisation_id=viewer.organisation_id, email=email, roles=roles, now=now
         )
-    return show_link(
-        request,
-        invited.path,
-        title=msg("邀请链接"),
-        words=msg("请把链接交给 %(email)s。链接 7 天内有效，只能使用一次。", email=invited.invitation.email),
-    )
+    return show_invitation(request, invited)
 
 
 @post("/people/invitations/{invitation_id:uuid}/withdraw", guards=[BY_ADMINISTRATOR], status_code=200)

@@ -8,7 +8,7 @@ from xinyidai.foundation.pages.forms import Form, Show
 from xinyidai.foundation.pages.rendering import page
 from xinyidai.foundation.pages.words import Both, Message, msg
 from xinyidai.parties.pages.beginning import way_back
-from xinyidai.parties.rules import MAX_PASSWORD, Enrolment
+from xinyidai.parties.rules import MAX_PASSWORD, Enrolment, Invited
 from xinyidai.parties.rules.identity import MIN_PASSWORD
 
 AnyRequest = Request[object, object, State]
@@ -62,3 +62,13 @@ def show_link(request: AnyRequest, path: str, *, title: Message, words: Message)
     """Show a link to hand over outside the platform, this once."""
     link = str(request.base_url).rstrip("/") + path
     return page(request, "parties/link_once.html", link=link, title=title, words=words)
+
+
+def show_invitation(request: AnyRequest, invited: Invited) -> Response[bytes]:
+    """Show the link of a new invitation, this once."""
+    return show_link(
+        request,
+        invited.path,
+        title=msg("邀请链接"),
+        words=msg("请把链接交给 %(email)s。链接 7 天内有效，只能使用一次。", email=invited.invitation.email),
+    )
