@@ -272,6 +272,7 @@ async def test_an_account_has_an_allowance_a_minute(database: Database, noon: da
 
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
     assert answers[-1].json()["code"] == "too_many_requests"
+    assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["2", "1", "0", "0", "0"]
     assert health.status_code == 200
 
 

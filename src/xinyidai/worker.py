@@ -14,6 +14,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import structlog
+import uvloop
 from celery import Celery
 from celery.signals import after_task_publish, heartbeat_sent, worker_process_init, worker_process_shutdown
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -117,7 +118,7 @@ def open_runner(**_signal: object) -> None:
     load_rooms()
     known = settings()
     engine = make_engine(known.dsn(DatabaseRole.WORKER), pool_size=2)
-    runner = asyncio.Runner()
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     runner.__enter__()
     _running[:] = [_Running(runner, engine, make_sessions(engine), known.clock())]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from city.clock import DAY_A_MINUTE, Mode, a_new_line
 from city.living.city import City, Ground
-from city.living.flowing import heed
+from city.living.flowing import heed, is_awake
 from city.world.calendar import after_hours, is_open, is_working_day
 
 live = pytest.mark.parametrize("town", [Mode.LIVE], indirect=True)
@@ -78,6 +78,18 @@ async def test_time_waits_for_a_person_and_goes_on_by_itself(town: Town) -> None
     assert (waiting["waits_for"], waiting["rate"]) == ("person", 0)
     assert (going["waits_for"], going["rate"]) == (None, 14_400)
     assert town.city.clock.line.is_paused, "who was stopped by hand does not go on by itself"
+
+
+@live
+async def test_bots_act_while_the_time_stands_for_the_person_they_keep_waiting(town: Town) -> None:
+    now = town.city.clock.now()
+
+    town.city.is_hurried = True
+    while_hurried = is_awake(town.city, now)
+    town.city.is_hurried = False
+
+    assert town.city.clock.line.is_paused
+    assert (while_hurried, is_awake(town.city, now)) == (True, False)
 
 
 async def test_lockstep_stands_until_it_is_set_and_goes_forward_only(town: Town) -> None:

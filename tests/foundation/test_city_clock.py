@@ -4,10 +4,11 @@ import json
 import threading
 import time
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -102,6 +103,22 @@ def test_in_lock_step_every_asking_reads_the_line_over_one_connection(city: Fake
 
     assert (first, second) == (START, START + timedelta(days=1))
     assert (city.reads, city.connections) == (2, 1)
+
+
+def test_with_a_stamp_the_line_is_read_only_when_it_has_grown(city: FakeCity, tmp_path: Path) -> None:
+    stamp = tmp_path / "clock.stamp"
+    stamp.write_bytes(b".")
+    with closing(CityClock(city.url, stamp=stamp)) as clock:
+        first = [clock.now() for _ in range(3)]
+        city.say(START + timedelta(days=1))
+        stamp.write_bytes(b"..")
+        second = [clock.now() for _ in range(3)]
+        stamp.unlink()
+        city.say(START + timedelta(days=2))
+
+        assert (set(first), set(second)) == ({START}, {START + timedelta(days=1)})
+        assert city.reads == 2
+        assert clock.now() == START + timedelta(days=2), "without its stamp every asking reads again"
 
 
 def test_a_running_clock_is_reckoned_from_the_kept_line(city: FakeCity, clock: CityClock) -> None:

@@ -48,6 +48,20 @@ async def test_two_beats_at_once_run_a_period_once(database: Database, noon: dat
     assert ran == [noon]
 
 
+async def test_what_a_worker_that_died_was_running_is_run_at_the_next_tick(database: Database, noon: datetime) -> None:
+    async def die(_session: AsyncSession, _now: datetime) -> None:
+        raise asyncio.CancelledError
+
+    every(Rhythm.DAY, name="tests.remember")(die)
+    with pytest.raises(asyncio.CancelledError):
+        await tick(database.worker, now=noon)
+    every(Rhythm.DAY, name="tests.remember")(remember)
+    await tick(database.worker, now=noon)
+
+    assert ran == [noon]
+    assert (await job_row(database))[0] == 2
+
+
 async def test_a_failing_job_rests_before_it_is_tried_again(database: Database, noon: datetime) -> None:
     every(Rhythm.MONTH, name="tests.fail")(fail)
 
@@ -67,7 +81,7 @@ async def test_a_failing_job_is_left_to_a_person_after_its_last_attempt(database
     assert await job_row(database) == (MAX_ATTEMPTS, None, "RuntimeError")
 
 
-def test_rests_double_up_to_the_lease() -> None:
+def test_rests_double_up_to_the_longest() -> None:
     rests = [retry_after(attempts).total_seconds() for attempts in (1, 2, 3, 6, 7, 11)]
 
     assert rests == [15, 30, 60, 480, 600, 600]

@@ -1,5 +1,6 @@
 """One bank of the city: its inbox, its open dealings, its book."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 
 from city.bots import book
@@ -63,6 +64,13 @@ class BankDesk:
     def has_defaulted(self, firm_code: str, month: int) -> bool:
         """Say whether a borrower has stopped paying this bank by a month."""
         return any(one.firm_code == firm_code and 0 <= one.defaults_in <= month for one in self.books.values())
+
+    def expects(self, askers: Mapping[str, str]) -> bool:
+        """Say whether one of these firms, which asked since the day beside it, has not come before this bank yet."""
+        latest: dict[str, str] = {}
+        for one in self.dealings.values():
+            latest[one.firm_code] = max(latest.get(one.firm_code, ""), one.seen_at[:10])
+        return any(latest.get(code, "") < asked_on for code, asked_on in askers.items())
 
     def waits_for_fund(self) -> bool:
         """Say whether a claim of this bank is before the fund."""

@@ -26,6 +26,7 @@ from city.world.institutions import banks
 from city.world.population import Firm, make_firms
 
 BEGAN = "began"
+CLOCK_STAMP = "clock.stamp"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ class City:
     inhabitants: Inhabitants | None = None
     only_bank: str = ""
     waits_for: str = ""
-    """Who has something to do where persons are concerned: "person", or "bots", which then act at any hour."""
+    """Who has something to do where persons are concerned: "person" or "bots"."""
+    is_hurried: bool = False
+    """Whether a person waits for bots: they act at any hour then, also while the time stands for that person."""
     is_skipping: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -81,8 +84,11 @@ class City:
     @classmethod
     def found(cls, ground: Ground, *, only_bank: str = "") -> "City":
         """Open a city, or found it where there is none; `only_bank` opens it for one bank's own process."""
-        store = Store(ground.home / "city" / "city.sqlite3")
-        clock = Timekeeper(store, mode=ground.mode, starts_at=ground.starts_at, wall=ground.wall)
+        own = ground.home / "city"
+        store = Store(own / "city.sqlite3")
+        clock = Timekeeper(
+            store, stamp=own / CLOCK_STAMP, mode=ground.mode, starts_at=ground.starts_at, wall=ground.wall
+        )
         registry = {firm.credit_code: firm for firm in make_firms(ground.seed, ground.firms)}
         empty = CityFile(ground.seed, ground.mode, "", None, {})
         return cls(ground, store, clock, registry, empty, only_bank=only_bank)
@@ -129,10 +135,10 @@ class City:
             living.performer.begin_round()
             looks_daily = self.city_file.mode is Mode.LIVE
             await living.firms.act(now, is_first=is_first, looks_daily=looks_daily)
-            asked = living.firms.asked_now() if is_first else set()
+            asked = living.firms.asked_now() if is_first else {}
             for desk in living.banks:
                 code = desk.actor.credit_code
-                looks_in = living.performer.hears(code) or code in asked
+                looks_in = living.performer.hears(code) or desk.expects(asked.get(code, {}))
                 await desk.act(now, looks_in=looks_in, is_first=is_first, looks_daily=looks_daily)
             waits = any(desk.waits_for_fund() for desk in living.banks)
             for fund in living.funds:

@@ -67,10 +67,15 @@ class Firms:
         """Return what a firm is about, None when it is about nothing."""
         return next((case for case in self.cases.get(code, {}).values() if case.is_open), None)
 
-    def asked_now(self) -> set[str]:
-        """Return the banks that some firm has asked and not yet chosen among."""
-        every = (self.open_case(code) for code in self.cases)
-        return {bank for case in every if case is not None and case.stage is Stage.ASKING for bank in case.banks}
+    def asked_now(self) -> dict[str, dict[str, str]]:
+        """Return by bank the firms that have asked it and may still be sent to it, each with the day it began to."""
+        asked: dict[str, dict[str, str]] = {}
+        for code in self.cases:
+            case = self.open_case(code)
+            if case is not None and case.stage is Stage.ASKING:
+                for bank in case.banks:
+                    asked.setdefault(bank, {})[code] = case.opened_on
+        return asked
 
     async def act(self, now: datetime, *, is_first: bool, looks_daily: bool) -> None:
         """Let every firm act once, in credit-code order; a firm that nothing concerns costs no call.

@@ -78,7 +78,7 @@ async def live_alone(city: City, *, parent: int) -> None:
         if living is None:
             continue
         await _quietly(_hear_of_persons(city, living))
-        if _is_awake(city, city.clock.now()):
+        if is_awake(city, city.clock.now()):
             await _quietly(bank(living, city.clock.now(), number))
 
 
@@ -107,13 +107,14 @@ async def _live(city: City, name: str, act: Living) -> None:
         number += 1
         await asyncio.sleep(POLL_SECONDS * (0.75 + 0.5 * uniform(city.city_file.seed, "poll", name, str(number))))
         now, living = city.clock.now(), city.inhabitants
-        if living is None or city.is_skipping or not _is_awake(city, now):
+        if living is None or city.is_skipping or not is_awake(city, now):
             continue
         await _quietly(act(living, now, number))
 
 
-def _is_awake(city: City, now: datetime) -> bool:
-    return city.waits_for == BOTS or (not city.clock.line.is_paused and is_open(now))
+def is_awake(city: City, now: datetime) -> bool:
+    """Say whether bots act: in office hours while time flows, and at any hour while a person waits for them."""
+    return city.is_hurried or (not city.clock.line.is_paused and is_open(now))
 
 
 async def _watch(city: City) -> None:
@@ -136,6 +137,7 @@ async def _hear_of_persons(city: City, living: Inhabitants) -> bool:
     answer = await living.performer.platform.call(living.observer.maker_key, "GET", PENDING_PATH)
     if answer.is_ok:
         city.waits_for = answer.text("waits_for")
+        city.is_hurried = any(one.get("waits_for") == BOTS for one in answer.rows("persons"))
     return answer.is_ok
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from city.clock import LIVE_AGE_MS, Line, Mode, a_new_line
 from city.store import Store
@@ -10,10 +11,15 @@ Wall = Callable[[], datetime]
 
 
 class Timekeeper:
-    """The line of time; every change is kept before it is told."""
+    """The line of time; every change is kept before it is told.
 
-    def __init__(self, store: Store, *, mode: Mode, starts_at: datetime, wall: Wall) -> None:
+    `stamp` is a file that grows by a byte with each change. Who has read the line sees at its size, without asking
+    again, that the line still holds.
+    """
+
+    def __init__(self, store: Store, *, stamp: Path, mode: Mode, starts_at: datetime, wall: Wall) -> None:
         self._store = store
+        self._stamp = stamp
         self._wall = wall
         kept = store.read_line()
         if kept is None or kept.mode is not mode:
@@ -62,3 +68,5 @@ class Timekeeper:
     def _keep(self, line: Line) -> None:
         self._store.keep_line(line)
         self.line = line
+        with self._stamp.open("ab") as file:
+            file.write(b".")

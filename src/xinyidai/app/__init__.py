@@ -9,7 +9,6 @@ from litestar import Litestar, Request, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
-from litestar.middleware.rate_limit import RateLimitConfig
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.stores.base import Store
@@ -20,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.guards import IS_GUARD, SCOPE, viewer_of
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as
+from xinyidai.app.allowances import Allowances, RequestAllowance
 from xinyidai.app.answering import error_map, problem_responses
 from xinyidai.app.authentication import SESSION_COOKIE, Authentication, account_key
 from xinyidai.app.failed_keys import FailedKeys
@@ -71,8 +71,8 @@ def create_app(
 ) -> Litestar:
     """Build the application on the app role's sessions.
 
-    `make_store` gives the shared store for sign-ins and allowances by name; without it they live in this process,
-    which loses sign-ins between two web processes. `lifespan` is entered for as long as the application serves.
+    `make_store` gives the shared store for sign-ins by name; without it they live in this process, which loses sign-ins
+    between two web processes. `lifespan` is entered for as long as the application serves.
 
     Raises
     ------
@@ -101,11 +101,9 @@ def create_app(
                 exclude=["^/static", "^/live/"],
             ).middleware,
             Authentication(FailedKeys(settings.failed_keys_per_minute)),
-            RateLimitConfig(
-                rate_limit=("minute", settings.requests_per_minute),
-                identifier_for_request=account_key,
-                exclude=["^/health", "^/static"],
-            ).middleware,
+            RequestAllowance(
+                Allowances(settings.requests_per_minute), name_of=account_key, exclude=("/health", "/static")
+            ),
         ],
         exception_handlers=error_map(),
         openapi_config=_openapi(),

@@ -49,7 +49,8 @@ class PendingOut(BaseModel):
     operation_id="ShowPending",
     summary="Whom the simulated time waits for",
     description="In a sandbox only, for the simulated city: signed-in persons with an indication to choose from, an"
-    " offer to accept, a dispatch opened or a claim on their desk; and firms whose demand waits for banks.",
+    " offer to accept, a dispatch opened or a claim on their desk; and firms whose demand waits for banks. A firm that"
+    " may choose while other banks still have to answer stands in the list once for each.",
     guards=[requires(scope="parties:read")],
 )
 async def show_pending(

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import asyncpg
 import click
+import uvloop
 
 from xinyidai.foundation.clock import BusinessClock
 from xinyidai.foundation.database import Sessions, make_engine, make_sessions
@@ -58,7 +59,7 @@ class Surroundings:
 
     def run(self, act: Callable[["Connected"], Awaitable[Result]]) -> Result:
         """Run an async command with open sessions."""
-        return asyncio.run(self._run(act))
+        return uvloop.run(self._run(act))
 
     async def _run(self, act: Callable[["Connected"], Awaitable[Result]]) -> Result:
         async with AsyncExitStack() as stack:

@@ -19,7 +19,7 @@ PRESENT_FOR: Final = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Pending:
-    """Organisations that somebody is signed in for: those that are to act, and those that wait for others."""
+    """Organisations that somebody is signed in for: those that are to act, and firms that wait for banks; or both."""
 
     to_act: tuple[UUID, ...]
     waiting: tuple[UUID, ...]
@@ -33,5 +33,5 @@ async def pending(session: AsyncSession, *, now: datetime) -> Pending:
             return Pending((), ())
         to_act = await matching.organisations_to_act(session, present, now=now)
         to_act |= await risk_sharing.funds_to_act(session, present)
-        waiting = await matching.firms_waiting(session, present) - to_act
+        waiting = await matching.firms_waiting(session, present)
     return Pending(tuple(sorted(to_act)), tuple(sorted(waiting)))

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -107,11 +108,14 @@ def read_line(answer: Mapping[str, object]) -> ClockLine:
 class CityClock:
     """A business clock that follows a city's; it never goes backwards within a process.
 
-    A line of age 0 (lock-step) is read at every asking, about 1 ms on the loopback. Any other is read anew by a thread
-    when it is too old, while the caller goes on with the old one; so is a city that is away.
+    A line of age 0 (lock-step) is read at every asking, about 1 ms on the loopback; with a `stamp`, the city's file
+    that grows with every change of its clock, only when that has grown. Any other line is read anew by a thread when it
+    is too old, while the caller goes on with the old one; so is a city that is away.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, stamp: Path | None = None) -> None:
+        self._stamp = stamp
+        self._stamp_read: int | None = None
         self._address = urlsplit(url).netloc
         self._connection: http.client.HTTPConnection | None = None
         self._reading = threading.Lock()
@@ -129,11 +133,11 @@ class CityClock:
             The city has not answered this process yet.
         """
         line = self._line
-        if line is None or line.max_age_ms == 0:
+        if line is None or (line.max_age_ms == 0 and self._has_changed()):
             for _try in range(1 if line is None else LOCKSTEP_TRIES):
                 if self._refresh():
                     break
-        elif (time.monotonic() - self._read_at) * 1000 >= line.max_age_ms and not self._reading.locked():
+        elif self._is_too_old(line) and not self._reading.locked():
             threading.Thread(target=self._refresh, name="city clock", daemon=True).start()
         line = self._line
         if line is None:
@@ -163,10 +167,25 @@ class CityClock:
         with self._reading:
             self._forget_connection()
 
+    def _has_changed(self) -> bool:
+        """Say whether a line that may not be kept may have changed since it was read: always, without a stamp."""
+        return self._stamp_read is None or self._stamp_size() != self._stamp_read
+
+    def _is_too_old(self, line: ClockLine) -> bool:
+        return 0 < line.max_age_ms <= (time.monotonic() - self._read_at) * 1000
+
+    def _stamp_size(self) -> int | None:
+        try:
+            return None if self._stamp is None else self._stamp.stat().st_size
+        except OSError:
+            return None
+
     def _refresh(self) -> bool:
         """Read the line and return True; keep the last one when the city does not answer, and say so once."""
         with self._reading:
             try:
+                # Before the line: a change in between makes the next asking read once more, never once too few.
+                stamp = self._stamp_size()
                 line = self._read()
             except _BROKEN as error:
                 self._forget_connection()
@@ -178,7 +197,7 @@ class CityClock:
             if self._is_away:
                 log.warning("city_clock_back")
             self._is_away = False
-            self._line, self._read_at = line, time.monotonic()
+            self._line, self._read_at, self._stamp_read = line, time.monotonic(), stamp
             return True
 
     def _read(self) -> ClockLine:

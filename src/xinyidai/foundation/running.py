@@ -202,10 +202,14 @@ async def try_delivery_again(session: AsyncSession, delivery_id: UUID) -> bool:
 
 
 async def try_job_again(session: AsyncSession, name: str, period: str) -> bool:
-    """Let a period that gave up be tried at the next tick and anew; False where it has not given up."""
+    """Let a period that was given up be tried at the next tick and anew; False where it was not.
+
+    Nor while its last try runs, which holds the row locked: then it is not known yet whether it fails.
+    """
     statement = text(
-        "UPDATE foundation.job_due SET attempts = 0, leased_until = NULL"
-        " WHERE job = :job AND period = :period AND done_at IS NULL AND attempts >= :most RETURNING job"
+        "UPDATE foundation.job_due SET attempts = 0, leased_until = NULL WHERE (job, period) IN ("
+        " SELECT job, period FROM foundation.job_due WHERE job = :job AND period = :period AND done_at IS NULL"
+        "  AND attempts >= :most FOR UPDATE SKIP LOCKED) RETURNING job"
     )
     found = await session.execute(statement, {"job": name, "period": period, "most": MAX_ATTEMPTS})
     return found.scalar_one_or_none() is not None

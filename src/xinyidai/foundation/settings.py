@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     city_url: str | None = Field(
         default=None, description="with SANDBOX=1: the simulated city whose clock and tax provider are used"
     )
+    city_clock_stamp: Path | None = Field(
+        default=None, description="with CITY_URL: a file of the city's that grows whenever its clock is changed"
+    )
     city_control_token: SecretStr | None = Field(
         default=None, description="with CITY_URL: what the city's clock obeys; made anew at each start of the demo"
     )
@@ -66,7 +69,7 @@ class Settings(BaseSettings):
         default=True,
         description="people of lenders, funds, guarantors, regulators and the operator must enrol a second factor",
     )
-    requests_per_minute: int = Field(default=600, ge=1, description="allowance per account")
+    requests_per_minute: int = Field(default=600, ge=1, description="allowance per account and web process")
     failed_keys_per_minute: int = Field(
         default=30, ge=1, description="invalid API keys per address and web process that are looked up"
     )
@@ -115,7 +118,7 @@ class Settings(BaseSettings):
     def clock(self) -> BusinessClock:
         """Return the business clock that these settings ask for: the city's, an anchored one, or the wall's."""
         if self.city_url is not None:
-            return CityClock(self.city_url)
+            return CityClock(self.city_url, stamp=self.city_clock_stamp)
         return clock_of(sandbox=self.sandbox, wall_anchor=self.wall_anchor, business_anchor=self.business_anchor)
 
     def city_control(self) -> CityControl | None:

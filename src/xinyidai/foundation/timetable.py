@@ -1,7 +1,8 @@
 """The timetable: which job is due in which period of business time, each exactly once.
 
 Beat ticks every wall second; a tick writes the periods that have begun into `job_due` (unique per job and period) and
-runs what is not done. Two beats, or a beat that was away, change nothing: the row is the lease.
+runs what is not done. Two beats, or a beat that was away, change nothing: who runs a period holds its row locked, and a
+process that dies lets go of it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import structlog
-from sqlalchemy import Index, text
+from sqlalchemy import Index, Row, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
@@ -20,10 +21,9 @@ from xinyidai.foundation.database import Sessions, in_transaction, type_of_momen
 
 log = structlog.get_logger()
 
-LEASE = timedelta(minutes=10)
-FIRST_RETRY = timedelta(seconds=15)
+FIRST_RETRY, LONGEST_REST = timedelta(seconds=15), timedelta(minutes=10)
 MAX_ATTEMPTS = 12
-"""With rests that double from FIRST_RETRY up to LEASE: more than an hour of trouble before a person is needed."""
+"""With rests that double up to LONGEST_REST: more than an hour of trouble before a person is needed."""
 
 
 class Rhythm(StrEnum):
@@ -42,10 +42,17 @@ _PERIOD_FORMAT = {
     Rhythm.MONTH: "%Y-%m",
 }
 
-_DUE = text(
-    "SELECT DISTINCT job FROM foundation.job_due WHERE done_at IS NULL AND attempts < :attempts"
-    " AND (leased_until IS NULL OR leased_until < :wall)"
+_TRY = text(
+    "UPDATE foundation.job_due SET attempts = attempts + 1 WHERE (job, period) IN ("
+    " SELECT first.job, first.period FROM unnest(CAST(:jobs AS text[])) AS wanted (job) CROSS JOIN LATERAL ("
+    "  SELECT job, period FROM foundation.job_due WHERE job = wanted.job AND done_at IS NULL AND attempts < :attempts"
+    "   AND (leased_until IS NULL OR leased_until < :wall) ORDER BY business_at LIMIT 1 FOR UPDATE SKIP LOCKED"
+    " ) AS first) RETURNING job, period, business_at, attempts"
 )
+_TAKE = text(
+    "SELECT 1 FROM foundation.job_due WHERE job = :job AND period = :period AND done_at IS NULL FOR UPDATE SKIP LOCKED"
+)
+_END = text("UPDATE foundation.job_due SET done_at = :wall WHERE job = :job AND period = :period")
 
 RunJob = Callable[[AsyncSession, datetime], Awaitable[None]]
 
@@ -72,6 +79,7 @@ class JobDue(SQLModel, table=True):
     period: str = Field(primary_key=True)
     business_at: datetime = Field(sa_type=type_of_moment)
     leased_until: datetime | None = Field(default=None, sa_type=type_of_moment)
+    """Until when a period that failed rests."""
     attempts: int = 0
     done_at: datetime | None = Field(default=None, sa_type=type_of_moment)
     last_error: str | None = None
@@ -102,62 +110,44 @@ def period_of(rhythm: Rhythm, moment: datetime) -> str:
 
 def retry_after(attempts: int) -> timedelta:
     """Return how long a job rests after its `attempts`-th failure: a database that restarts needs more than seconds."""
-    return min(FIRST_RETRY * int(2 ** (attempts - 1)), LEASE)
+    return min(FIRST_RETRY * int(2 ** (attempts - 1)), LONGEST_REST)
 
 
 async def tick(sessions: Sessions, *, now: datetime) -> int:
-    """Write the periods that have begun by `now` and run what is due; return how many jobs ran."""
+    """Write the periods that have begun by `now` and run what is due, the oldest of each job; return how many ran.
+
+    The tries of a tick are counted in one statement, before the first runs: also a job that kills its process ends.
+    """
+    known = {job.name: job for job in jobs()}
     begun = [
-        {"job": job.name, "period": period_of(job.rhythm, now), "business_at": now, "attempts": 0} for job in jobs()
+        {"job": job.name, "period": period_of(job.rhythm, now), "business_at": now, "attempts": 0}
+        for job in known.values()
     ]
     async with in_transaction(sessions) as session:
         if begun:
             await session.execute(insert(JobDue).values(begun).on_conflict_do_nothing())
-        due = set((await session.execute(_DUE, {"attempts": MAX_ATTEMPTS, "wall": wall_now()})).scalars())
-    ran = 0
-    for job in jobs():
-        if job.name in due:
-            ran += await _run_due(sessions, job)
-    return ran
+        told = {"jobs": list(known), "attempts": MAX_ATTEMPTS, "wall": wall_now()}
+        due = (await session.execute(_TRY, told)).all()
+    return sum([await _run_due(sessions, known[row.job], row) for row in sorted(due, key=lambda row: row.job)])
 
 
-async def _run_due(sessions: Sessions, job: Job) -> int:
-    lease = text(
-        "UPDATE foundation.job_due SET leased_until = :until, attempts = attempts + 1 WHERE (job, period) IN ("
-        " SELECT job, period FROM foundation.job_due WHERE job = :job AND done_at IS NULL AND attempts < :attempts"
-        "  AND (leased_until IS NULL OR leased_until < :wall) ORDER BY business_at LIMIT 1 FOR UPDATE SKIP LOCKED)"
-        " RETURNING period, business_at, attempts"
-    )
-    wall = wall_now()
-    async with in_transaction(sessions) as session:
-        leased = (
-            await session.execute(
-                lease, {"until": wall + LEASE, "job": job.name, "attempts": MAX_ATTEMPTS, "wall": wall}
-            )
-        ).one_or_none()
-    if leased is None:
-        return 0
+async def _run_due(sessions: Sessions, job: Job, due: Row[tuple[str, str, datetime, int]]) -> int:
+    row = {"job": job.name, "period": due.period}
     try:
         async with in_transaction(sessions) as session:
-            await job.run(session, leased.business_at)
-            await session.execute(
-                text("UPDATE foundation.job_due SET done_at = :wall WHERE job = :job AND period = :period"),
-                {"wall": wall_now(), "job": job.name, "period": leased.period},
-            )
+            if (await session.execute(_TAKE, row)).one_or_none() is None:
+                return 0
+            await job.run(session, due.business_at)
+            await session.execute(_END, row | {"wall": wall_now()})
     except Exception as error:
-        log.exception("job_failed", job=job.name, period=leased.period)
+        log.exception("job_failed", job=job.name, period=due.period)
         async with in_transaction(sessions) as session:
             await session.execute(
                 text(
                     "UPDATE foundation.job_due SET leased_until = :until, last_error = :error"
                     " WHERE job = :job AND period = :period"
                 ),
-                {
-                    "until": wall_now() + retry_after(leased.attempts),
-                    "error": type(error).__name__,
-                    "job": job.name,
-                    "period": leased.period,
-                },
+                row | {"until": wall_now() + retry_after(due.attempts), "error": type(error).__name__},
             )
         return 0
     return 1

@@ -17,7 +17,7 @@ from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.worker import deliver, tick
 
 OPENS: Final = timedelta(hours=9)
-POLL_SECONDS: Final = 0.002
+POLL_SECONDS: Final = 0.004
 PATIENCE_SECONDS: Final = 120
 MAX_ROUNDS: Final = 60
 QUEUE, IN_HAND = "celery", "unacked"
@@ -95,6 +95,7 @@ class Driver:
                 raise StuckError("a job of the timetable failed: see the worker's log")
             return bool(begun) and not open_jobs
 
+        await self._until(self._queue_is_empty, "tick")
         await self._until(are_done, "jobs")
 
     async def _queue_is_empty(self) -> bool:

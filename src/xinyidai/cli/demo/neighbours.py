@@ -135,6 +135,11 @@ class CityPlan:
         """Return the city's own file."""
         return self.home / "city" / "city.sqlite3"
 
+    @property
+    def clock_stamp(self) -> Path:
+        """Return the city's file that grows whenever its clock is changed."""
+        return self.home / "city" / "clock.stamp"
+
     def start(self, beside: Neighbours) -> subprocess.Popen[bytes]:
         """Start it and wait until it answers."""
         arguments = ["city", "serve", "--home", str(self.home), "--seed", str(self.seed)]

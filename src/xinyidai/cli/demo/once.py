@@ -77,6 +77,7 @@ def holds(ending: Ending) -> bool:
 def connect_to_city(around: Surroundings, plan: CityPlan) -> Surroundings:
     """Point this process and its children at the city, with a tax client of this run's own."""
     os.environ["CITY_URL"] = plan.url
+    os.environ["CITY_CLOCK_STAMP"] = str(plan.clock_stamp)
     os.environ["CITY_CONTROL_TOKEN"] = plan.token
     os.environ.setdefault("TAX_CLIENT_ID", "xinyidai")
     os.environ.setdefault("TAX_CLIENT_SECRET", secrets.token_urlsafe(32))
