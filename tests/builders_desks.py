@@ -19,7 +19,7 @@ from conftest import Database
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as_platform
 from xinyidai.demands.queries import DemandView
-from xinyidai.foundation.clock import AnchoredClock, wall_now
+from xinyidai.foundation.clock import AnchoredClock, BusinessClock, wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.matching import service as matching
 from xinyidai.matching.rules.views import IndicationView, OfferView
@@ -82,10 +82,12 @@ class Reader:
 
 
 @asynccontextmanager
-async def a_reader(database: Database, viewer: Viewer, *, now: datetime) -> AsyncGenerator[Reader]:
-    """Yield the viewer's person, signed in through the sandbox's door, reading Chinese."""
+async def a_reader(
+    database: Database, viewer: Viewer, *, now: datetime, clock: BusinessClock | None = None
+) -> AsyncGenerator[Reader]:
+    """Yield the viewer's person, signed in through the sandbox's door, reading Chinese; time stands at `now`."""
     settings = database.settings.model_copy(update={"sandbox": True})
-    app = an_application(settings, database.app, clock=AnchoredClock(wall_now(), now, rate=0.0))
+    app = an_application(settings, database.app, clock=clock or AnchoredClock(wall_now(), now, rate=0.0))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://platform.example",

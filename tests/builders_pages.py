@@ -21,6 +21,7 @@ from conftest import Database
 from litestar import Litestar
 from playwright.async_api import Browser, BrowserContext, Page
 
+from xinyidai.access.rules import Viewer
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.settings import DatabaseRole
 
@@ -167,3 +168,17 @@ async def sign_in_as(context: BrowserContext, served: Served, user_id: str, part
         f"{served.url}/sandbox/sign-in", form={"user_id": user_id, "party_id": party_id}, max_redirects=0
     )
     assert answer.status == 303, await answer.text()
+
+
+async def faults_of(
+    browser: Browser, database: Database, viewer: Viewer, paths: list[str], *, now: datetime, language: str
+) -> dict[str, list[str]]:
+    """Open every page and return what is wrong, by path; complaints of the browser stand under the empty path."""
+    found: dict[str, list[str]] = {}
+    async with a_server(database, now=now) as served, a_page(browser, served, language=language) as watched:
+        await sign_in_as(watched.page.context, served, str(viewer.principal_id), str(viewer.organisation_id))
+        for path in paths:
+            await watched.open(path)
+            found[path] = await watched.faults()
+    found[""] = watched.complaints
+    return {path: faults for path, faults in found.items() if faults}

@@ -108,9 +108,9 @@ PROVED_FRESHLY = {
     "AskAccountRecovery",
     "BeginEnrolment",
     "ChangeRoles",
+    "ConfirmAccountRecovery",
     "ConfirmEnrolment",
     "ConfirmPayIn",
-    "ConfirmAccountRecovery",
     "DisableSecondFactor",
     "DisburseLoan",
     "EndMembership",
@@ -124,6 +124,9 @@ PROVED_FRESHLY = {
     "RenewRecoveryCodes",
     "ReopenLine",
     "RepayLoan",
+    "RetryDelivery",
+    "RetryGivenUpDeliveries",
+    "RetryJob",
 }
 
 MOVES_MONEY = {

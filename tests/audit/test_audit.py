@@ -20,6 +20,7 @@ from xinyidai.foundation import timetable
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.ids import new_id
+from xinyidai.foundation.paging import NEWEST
 from xinyidai.foundation.sealing import Found, SealState, verify
 from xinyidai.foundation.settings import DatabaseRole
 
@@ -120,7 +121,7 @@ async def test_looks_at_anothers_data_are_not_shown(database: Database) -> None:
             await queries.looks_at_subject(session, OTHER_FIRM, FIRM.organisation_id)
         bare = await session.execute(
             text("SELECT count(*) FROM audit.looks_at(:firm, :last, 10)"),
-            {"firm": FIRM.organisation_id, "last": queries.NEWEST},
+            {"firm": FIRM.organisation_id, "last": NEWEST},
         )
         assert bare.scalar_one() == 0
 

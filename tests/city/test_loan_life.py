@@ -70,20 +70,20 @@ async def test_deliveries_in_any_order_and_twice_come_to_the_same_day_for_day(
     cluster: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = [firm for firm in make_firms(1, 300) if not firm.is_hollow]
-    firms = (*hollow_firms(), *others[:16])
+    firms = (*hollow_firms(), *others[:8])
     digests, done = set(), []
-    for disorder in (None, random.Random(1), random.Random(2)):
+    for disorder in (None, random.Random(1)):  # noqa: S311 - a shuffle, no secret
         async with a_clone(cluster) as database:
             home = tmp_path / database.name
             async with a_staged_city(database, home, monkeypatch, firms) as staged:
                 staged.disorder = disorder
-                done.append(await staged.play_until(date(2025, 2, 20)))
+                done.append(await staged.play_until(date(2025, 2, 10)))
             async with in_transaction(database.worker) as session:
-                await act_as_platform(session, now=datetime(2025, 2, 20, 4, tzinfo=UTC))
+                await act_as_platform(session, now=datetime(2025, 2, 10, 4, tzinfo=UTC))
                 digests.add(await digest_of_everything(session))
 
     assert len(digests) == 1
-    assert done[0] == done[1] == done[2] > 50
+    assert done[0] == done[1] > 30
 
 
 async def test_a_city_killed_before_it_wrote_down_what_it_did_goes_on_and_doubles_nothing(

@@ -163,7 +163,7 @@ def test_the_commands_of_compose_work_for_a_user_who_owns_nothing(machine: tuple
     for service in ("web", "worker", "beat"):
         here.start(service)
     wait_until(lambda: answers(f"http://127.0.0.1:{here.port}/health/ready"), what="web is ready")
-    wait_until(lambda: heard(broker) == {"beat", "worker"}, what="beat and worker are heard")
+    wait_until(lambda: heard(broker) == {"beat", "web", "worker"}, what="web, beat and worker are heard")
     healthy = {service: here.is_healthy(service) for service in ("web", "worker", "beat")}
     owners = uids_of(processes)
     for word in TOOLS:

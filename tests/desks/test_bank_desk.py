@@ -4,28 +4,13 @@ from datetime import datetime
 
 import pytest
 from builders_bank_desks import a_bank_desk, a_fund_desk
-from builders_databases import Database, a_furnished_clone
-from builders_pages import a_page, a_server, needs_chromium, sign_in_as
+from builders_databases import a_furnished_clone
+from builders_pages import faults_of, needs_chromium
 from playwright.async_api import Browser
 
-from xinyidai.access.rules import Viewer
 from xinyidai.foundation.embedded import PostgresServer
 
 pytestmark = needs_chromium
-
-
-async def faults_of(
-    browser: Browser, database: Database, viewer: Viewer, paths: list[str], *, now: datetime, language: str
-) -> dict[str, list[str]]:
-    """Open every page and return what is wrong, by path; complaints of the browser stand under the empty path."""
-    found: dict[str, list[str]] = {}
-    async with a_server(database, now=now) as served, a_page(browser, served, language=language) as watched:
-        await sign_in_as(watched.page.context, served, str(viewer.principal_id), str(viewer.organisation_id))
-        for path in paths:
-            await watched.open(path)
-            found[path] = await watched.faults()
-    found[""] = watched.complaints
-    return {path: faults for path, faults in found.items() if faults}
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

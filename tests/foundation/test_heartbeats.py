@@ -1,8 +1,9 @@
 """Heartbeats: told to the broker and to a file, late after a minute, gone after an hour or an orderly end."""
 
+import asyncio
 import os
 from collections.abc import Generator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.embedded import ValkeyServer, start_valkey
-from xinyidai.foundation.heartbeats import KEPT, KEY, LATE_AFTER, Heart, Heartbeat, heartbeats
+from xinyidai.foundation.heartbeats import KEPT, KEY, LATE_AFTER, Heart, Heartbeat, beating_in_loop, heartbeats
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -80,3 +81,20 @@ async def test_a_process_that_vanished_is_forgotten_after_an_hour(broker: Valkey
     Heart(broker.url(), "worker@here", file=None).beat()
 
     assert [one.name for one in await heard(broker)] == ["worker@here", "worker@silent"]
+
+
+async def test_an_event_loop_beats_while_it_runs_and_takes_its_name_back(broker: ValkeyServer) -> None:
+    async with beating_in_loop(Heart(broker.url(), "web@here", file=None), every_seconds=0.01):
+        first = await until_heard(broker, since=datetime.fromtimestamp(0, UTC))
+        later = await until_heard(broker, since=first)
+    after = await heard(broker)
+
+    assert later > first
+    assert after == []
+
+
+async def until_heard(broker: ValkeyServer, *, since: datetime) -> datetime:
+    """Return when the only process was last heard, once that is later than `since`."""
+    while not any(one.heard_at > since for one in await heard(broker)):
+        await asyncio.sleep(0.01)
+    return (await heard(broker))[0].heard_at

@@ -40,6 +40,8 @@ async def test_a_firm_scores_itself_reads_it_again_and_asks_for_a_person(
         asked = await door.post(f"/scores/{scored.json()['id']}/review", json={"wish": "请人工复核"})
     async with a_door(database, router, desk.maker, now=noon) as door:
         waiting = await door.get("/score-reviews")
+        read = await door.get(f"/score-reviews/{asked.json()['id']}")
+        unknown = await door.get(f"/score-reviews/{uuid4()}")
         answered = await door.post(
             f"/score-reviews/{asked.json()['id']}/answer", json={"answer": "upheld", "note": "已核对"}
         )
@@ -48,6 +50,8 @@ async def test_a_firm_scores_itself_reads_it_again_and_asks_for_a_person(
     assert scored.json() == latest.json() == same.json()
     assert 1 <= len(scored.json()["reasons"]) <= 4
     assert [review["id"] for review in waiting.json()["reviews"]] == [asked.json()["id"]]
+    assert read.json() == {"review": asked.json(), "score": scored.json()}
+    assert unknown.status_code == 404
     assert (answered.status_code, answered.json()["answer"]) == (201, "upheld")
 
 

@@ -1,6 +1,7 @@
 """The web application: who is asking, one transaction a request, one place that turns refusals into answers."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from importlib import import_module
 
@@ -39,6 +40,7 @@ ROOMS_WITH_DOORS = (
     "audit",
     "decisions",
     "ledger",
+    "operations",
     "parties",
     "partners",
     "catalogue",
@@ -65,11 +67,12 @@ def create_app(
     *,
     clock: BusinessClock | None = None,
     make_store: Callable[[str], Store] | None = None,
+    lifespan: Sequence[AbstractAsyncContextManager[None]] = (),
 ) -> Litestar:
     """Build the application on the app role's sessions.
 
     `make_store` gives the shared store for sign-ins by name; without it they live in this process, which loses sign-ins
-    between two web processes.
+    between two web processes. `lifespan` is entered for as long as the application serves.
 
     Raises
     ------
@@ -107,6 +110,7 @@ def create_app(
         stores=StoreRegistry(default_factory=make_store or _memory_store),
         plugins=[STRICT_SCHEMAS],
         request_max_body_size=MAX_BODY_BYTES,
+        lifespan=list(lifespan),
         logging_config=None,  # foundation.logging decides for every process
         state=State({"settings": settings, "sessions": sessions, "clock": clock or WallClock(), "frame_of": frame_of}),
     )

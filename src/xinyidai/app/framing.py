@@ -52,7 +52,7 @@ def frame_of(request: AnyRequest) -> Frame:
         kind=viewer.organisation_kind if is_viewer else None,
         organisation_name=str(kept.get(PARTY_NAME, "")) if isinstance(kept, dict) else "",
         roles=viewer.roles if is_viewer else frozenset(),
-        navigation=navigation_of(viewer.organisation_kind) if is_viewer else (),
+        navigation=navigation_of(viewer.organisation_kind, in_sandbox=state.settings.sandbox) if is_viewer else (),
         home=home_of(viewer.organisation_kind) if is_viewer else "/",
         is_sandbox=state.settings.sandbox,
         has_clock_controls=state.settings.sandbox and state.settings.city_control() is not None,

@@ -1,8 +1,7 @@
 """What a simulated city asks of a sandbox: whether a signed-in person has something to do, or waits for bots."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import Final
 from uuid import UUID
 
 from litestar import Router, get
@@ -12,15 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
 from xinyidai.access.rules import Viewer
-from xinyidai.access.service import platform_scope
-from xinyidai.foundation.clock import wall_now
+from xinyidai.desks.waiting import pending
 from xinyidai.foundation.errors import NotFound
-from xinyidai.matching import queries as matching
-from xinyidai.parties import queries as parties
-from xinyidai.risk_sharing import queries as risk_sharing
-
-PRESENT_FOR: Final = timedelta(minutes=2)
-"""Wall time after a person's last request in which time may wait for them."""
 
 
 class WaitsFor(StrEnum):
@@ -67,15 +59,9 @@ async def show_pending(
     """Show whom the time waits for."""
     if not viewer.is_simulated:
         raise NotFound
-    async with platform_scope(session):
-        present = sorted(await parties.organisations_present(session, since=wall_now() - PRESENT_FOR))
-        if not present:
-            return PendingOut(waits_for=None, persons=[])
-        to_act = await matching.organisations_to_act(session, present, now=now)
-        to_act |= await risk_sharing.funds_to_act(session, present)
-        waiting = await matching.firms_waiting(session, present)
-    persons = [PersonPendingOut(organisation_id=one, waits_for=WaitsFor.PERSON) for one in sorted(to_act)]
-    persons += [PersonPendingOut(organisation_id=one, waits_for=WaitsFor.BOTS) for one in sorted(waiting)]
+    found = await pending(session, now=now)
+    persons = [PersonPendingOut(organisation_id=one, waits_for=WaitsFor.PERSON) for one in found.to_act]
+    persons += [PersonPendingOut(organisation_id=one, waits_for=WaitsFor.BOTS) for one in found.waiting]
     return PendingOut(waits_for=persons[0].waits_for if persons else None, persons=persons)
 
 

@@ -8,9 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Viewer
 from xinyidai.audit.rules import Look
 from xinyidai.foundation.errors import NotFound
-from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
-
-NEWEST = UUID(int=2**128 - 1)
+from xinyidai.foundation.paging import Page, before_id, limit_of, page_of
 
 _LOOKS = text(
     "SELECT id, action, organisation_id, organisation_kind, object_kind, purpose, consent_ids, happened_at"
@@ -31,8 +29,7 @@ async def looks_at_subject(
     if viewer.organisation_id != subject_id:
         raise NotFound
     size = limit_of(limit)
-    before = after_id(cursor) if cursor else NEWEST
-    found = await session.execute(_LOOKS, {"subject_id": subject_id, "before": before, "limit": size + 1})
+    found = await session.execute(_LOOKS, {"subject_id": subject_id, "before": before_id(cursor), "limit": size + 1})
     looks = [
         Look(
             row.id,

@@ -13,7 +13,7 @@ from litestar.stores.redis import RedisStore
 from xinyidai.app import create_app
 from xinyidai.cli.surroundings import Surroundings, require_free_port, say, surroundings
 from xinyidai.foundation.database import make_engine, make_sessions
-from xinyidai.foundation.heartbeats import Heart
+from xinyidai.foundation.heartbeats import Heart, beating_in_loop
 from xinyidai.foundation.pages.assets import missing_assets
 from xinyidai.foundation.settings import DatabaseRole
 from xinyidai.worker import beating, connect_broker, load_rooms
@@ -45,9 +45,26 @@ def serve_http(around: Surroundings, *, host: str, port: int) -> None:
     def make_store(name: str) -> Store:
         return stores.with_namespace(name)
 
-    app = create_app(around.settings, sessions, clock=around.settings.clock(), make_store=make_store)
+    # Several web processes on one host are one name: what matters is that one of them was heard.
+    heart = Heart(broker_url, f"web@{socket.gethostname()}", file=None)
+    app = create_app(
+        around.settings,
+        sessions,
+        clock=around.settings.clock(),
+        make_store=make_store,
+        lifespan=[beating_in_loop(heart)],
+    )
     say(f"Serving on http://{host}:{port} (API reference under /api). Ctrl-C ends it.")
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False, proxy_headers=False)
+    uvicorn.run(
+        app,
+        loop="uvloop",
+        http="httptools",
+        host=host,
+        port=port,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+    )
 
 
 @click.command()

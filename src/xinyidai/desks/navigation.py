@@ -17,6 +17,7 @@ class NavItem:
     icon: str
     short: Message | None = None
     is_home: bool = False
+    is_of_sandbox: bool = False
 
     def is_current(self, path: str) -> bool:
         """Say whether a page belongs to this place."""
@@ -55,6 +56,17 @@ _REGULATOR = (
     NavItem("/regulator/metrics", msg("指标口径"), "eye"),
 )
 
+_OPERATOR = (
+    NavItem("/operator", msg("首页"), "home", is_home=True),
+    NavItem("/operator/deliveries", msg("事件投递"), "inbox", msg("投递")),
+    NavItem("/operator/jobs", msg("定时任务"), "gear", msg("任务")),
+    NavItem("/operator/sources", msg("数据来源"), "paper", msg("来源")),
+    NavItem("/operator/reviews", msg("待复核事项"), "eye", msg("待办")),
+    NavItem("/operator/models", msg("评分模型"), "chart"),
+    NavItem("/operator/institutions", msg("机构与人员"), "people"),
+    NavItem("/operator/city", msg("模拟城市"), "bank", is_of_sandbox=True),
+)
+
 DESKS: dict[OrganisationKind, tuple[NavItem, ...]] = {
     OrganisationKind.FIRM: _FIRM,
     OrganisationKind.SOLE_TRADER: _FIRM,
@@ -62,12 +74,14 @@ DESKS: dict[OrganisationKind, tuple[NavItem, ...]] = {
     OrganisationKind.FUND: _FUND,
     OrganisationKind.GUARANTOR: _FUND,
     OrganisationKind.REGULATOR: _REGULATOR,
+    OrganisationKind.OPERATOR: _OPERATOR,
 }
 
 
-def navigation_of(kind: OrganisationKind) -> tuple[NavItem, ...]:
+def navigation_of(kind: OrganisationKind, *, in_sandbox: bool = False) -> tuple[NavItem, ...]:
     """Return the places of a desk, its home first; the first five are the phone's bottom bar."""
-    return DESKS.get(kind, (NavItem(NO_DESK_YET, msg("首页"), "home", is_home=True),))
+    places = DESKS.get(kind, (NavItem(NO_DESK_YET, msg("首页"), "home", is_home=True),))
+    return tuple(place for place in places if in_sandbox or not place.is_of_sandbox)
 
 
 def home_of(kind: OrganisationKind) -> str:

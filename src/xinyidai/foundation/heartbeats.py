@@ -1,9 +1,12 @@
-"""Heartbeats: beat and the workers tell, in wall time, that they still do their work.
+"""Heartbeats: web, beat and the workers tell, in wall time, that they still do their work.
 
 They are kept in the broker, which every such process reaches and which may forget them, and as the age of a file, so
 that a container's health check costs a `find` and no second Python.
 """
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -74,6 +77,25 @@ class Heart:
         except (RedisError, OSError) as error:
             log.warning("heartbeat_not_ended", error=type(error).__name__)
         self._broker.close()
+
+
+@asynccontextmanager
+async def beating_in_loop(heart: Heart, *, every_seconds: float = 5.0) -> AsyncGenerator[None]:
+    """Let the heart beat from this event loop, so that a stuck one falls silent; take the name back at the end."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.to_thread(heart.beat)
+            await asyncio.sleep(every_seconds)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+        with suppress(asyncio.CancelledError):
+            await beating
+        heart.end()
 
 
 async def heartbeats(broker: AsyncRedis) -> list[Heartbeat]:

@@ -65,6 +65,7 @@ class OutboxDelivery(SQLModel, table=True):
         UniqueConstraint("event_id", "consumer"),
         one_of("state", DeliveryState),
         Index("ix_outbox_delivery_waiting", "due_at", postgresql_where=text("state = 'waiting'")),
+        Index("ix_outbox_delivery_open", "id", postgresql_where=text("state <> 'done'")),
         {"schema": "foundation"},
     )
 
@@ -186,11 +187,12 @@ async def announce(session: AsyncSession, happened: Event, *, occurred_at: datet
     session.add_all(deliveries)
     await session.flush()
     delivery_ids = [delivery.id for delivery in deliveries]
-    after_commit(session, lambda: _send_all(delivery_ids))
+    after_commit(session, lambda: send_again(delivery_ids))
     return row.id
 
 
-def _send_all(delivery_ids: list[UUID]) -> None:
+def send_again(delivery_ids: list[UUID]) -> None:
+    """Hand deliveries to the broker, where this process was told how; what it does not take, the sweeper sends."""
     for send in _send:
         for delivery_id in delivery_ids:
             try:
@@ -300,7 +302,7 @@ async def sweep(sessions: Sessions) -> int:
     due = await waiting(sessions, older_than=SWEEP_AFTER)
     tried = await waiting(sessions, is_another_try=True)
     again = list(dict.fromkeys(due + tried))
-    _send_all(again)
+    send_again(again)
     return len(again)
 
 

@@ -10,6 +10,8 @@ from uuid import UUID
 from xinyidai.foundation.errors import Refusal
 
 MAX_PAGE = 200
+NEWEST = UUID(int=2**128 - 1)
+"""No id comes after it: where a page that shows the newest first begins."""
 
 Row = TypeVar("Row")
 
@@ -51,6 +53,11 @@ def after_id(cursor: str | None) -> UUID:
         return UUID(bytes=base64.urlsafe_b64decode(cursor.encode("ascii")))
     except (ValueError, binascii.Error, UnicodeEncodeError) as error:
         raise CursorRefused from error
+
+
+def before_id(cursor: str | None) -> UUID:
+    """Return the id before which the page starts, newest first; NEWEST for the first page."""
+    return NEWEST if cursor is None else after_id(cursor)
 
 
 def _cursor(last: UUID) -> str:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
 
-from xinyidai.access.rules import Viewer
+from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
+from xinyidai.access.service import platform_scope
 from xinyidai.decisions import queries as decisions
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
@@ -72,6 +73,11 @@ async def score(session: AsyncSession, viewer: Viewer, score_id: UUID) -> ScoreV
     if row is None:
         raise NotFound
     return (await _views(session, [row]))[0]
+
+
+async def score_of_review(session: AsyncSession, score_id: UUID) -> ScoreView:
+    """Return the score that a wish for review is about; the caller has checked who asks. Needs platform scope."""
+    return (await _views(session, [await session.get_one(Score, score_id)]))[0]
 
 
 async def _views(session: AsyncSession, rows: Sequence[Score]) -> list[ScoreView]:
@@ -168,6 +174,27 @@ async def open_reviews(session: AsyncSession, *, cursor: str | None, limit: int)
     )
     rows = (await session.execute(statement)).scalars()
     return page_of([review_view(row) for row in rows], limit=size, id_of=lambda view: view.id)
+
+
+async def open_review_count(session: AsyncSession, viewer: Viewer) -> int:
+    """Return how many wishes for review wait: for the operator's people."""
+    requires_kind(viewer, OrganisationKind.OPERATOR)
+    statement = select(func.count()).where(col(ReviewRequest.state) == ReviewState.OPEN.value)
+    async with platform_scope(session):
+        return (await session.execute(statement)).scalar_one()
+
+
+async def release(session: AsyncSession, digest: str) -> ReleaseView:
+    """Return one model release, without its text.
+
+    Raises
+    ------
+    NotFound
+    """
+    row = (await session.execute(_releases().where(col(ModelRelease.digest) == digest))).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    return release_view(row)
 
 
 def release_view(row: ModelRelease) -> ReleaseView:

@@ -17,6 +17,7 @@ from xinyidai.scoring.schemas import (
     ReleaseOut,
     ReleasesOut,
     ReviewAnswerIn,
+    ReviewCaseOut,
     ReviewOut,
     ReviewPageOut,
     ReviewWishIn,
@@ -115,6 +116,24 @@ async def list_score_reviews(
     return ReviewPageOut.of(page)
 
 
+@get(
+    "/{review_id:uuid}",
+    operation_id="ShowScoreReview",
+    summary="One review, with its score",
+    description="For the operator's officers: what the firm wishes, and the score with its reasons. Written down.",
+    guards=[requires(OrganisationKind.OPERATOR, roles=(Role.OFFICER,))],
+)
+async def show_score_review(
+    review_id: FromPath[UUID],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> ReviewCaseOut:
+    """Show a review."""
+    review, score = await service.read_review(session, viewer, review_id, now=now)
+    return ReviewCaseOut(review=ReviewOut.of(review), score=ScoreOut.of(score))
+
+
 @post(
     "/{review_id:uuid}/answer",
     operation_id="AnswerScoreReview",
@@ -184,7 +203,7 @@ async def approve_model_release(
 scores = Router(
     path="/scores", route_handlers=[score_my_firm, show_my_latest_score, show_my_score, request_score_review]
 )
-reviews = Router(path="/score-reviews", route_handlers=[list_score_reviews, answer_score_review])
+reviews = Router(path="/score-reviews", route_handlers=[list_score_reviews, show_score_review, answer_score_review])
 outcomes = Router(path="/outcomes", route_handlers=[report_outcomes])
 models = Router(path="/model-releases", route_handlers=[list_model_releases, approve_model_release])
 

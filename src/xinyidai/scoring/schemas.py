@@ -195,6 +195,15 @@ class ReviewOut(BaseModel):
         )
 
 
+class ReviewCaseOut(BaseModel):
+    """A wish for review and the score that it is about."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"review": _REVIEW, "score": _SCORE}})
+
+    review: ReviewOut
+    score: ScoreOut
+
+
 class ReviewPageOut(BaseModel):
     """A page of wishes that wait, and the cursor of the next."""
 

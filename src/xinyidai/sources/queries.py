@@ -1,26 +1,29 @@
 """Reading facts under a permission, and deliveries by their sender."""
 
+from collections import Counter
 from datetime import date, datetime
 from uuid import UUID
 
 import asyncpg
 import numpy as np
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from xinyidai.access.rules import Viewer
+from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
+from xinyidai.access.service import platform_scope
 from xinyidai.consents import queries as consents
 from xinyidai.consents.rules import ConsentMissing, Permission
 from xinyidai.foundation.clock import business_date, start_of_day
 from xinyidai.foundation.database import driver
 from xinyidai.foundation.errors import NotFound
-from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
+from xinyidai.foundation.paging import Page, after_id, before_id, limit_of, page_of
 from xinyidai.sources.models import Delivery, Pull, RejectedRow
 from xinyidai.sources.rules import ITEM, MAX_ROWS, DeliveryId, DeliveryKind, DeliveryReport
 from xinyidai.sources.rules import RejectedRow as RejectedRowView
 from xinyidai.sources.rules.pulls import PullId, PullReason, PullSource, PullState, PullView
+from xinyidai.sources.rules.senders import ARRIVALS_SEEN, PullCount, SenderView, is_behind, usual_gap
 
 _SHANGHAI_OFFSET = np.timedelta64(8, "h")
 # Control characters never get into a fact, so one of them can keep texts apart.
@@ -138,6 +141,99 @@ async def deliveries(
     )
     rows = [report_of(row, is_repeat=False) for row in found.scalars()]
     return page_of(rows, limit=size, id_of=lambda report: report.delivery_id)
+
+
+async def senders(session: AsyncSession, viewer: Viewer, *, now: datetime) -> list[SenderView]:
+    """Return who delivers, those behind their rhythm first: for the operator. What the platform pulls is left out.
+
+    Counts only, so no firm's data is read and nothing is written down.
+    """
+    requires_kind(viewer, OrganisationKind.OPERATOR)
+    sent = select(Delivery).where(~select(Pull).where(col(Pull.delivery_id) == col(Delivery.id)).exists()).subquery()
+    totals = select(
+        sent.c.sender_id,
+        func.count().label("deliveries"),
+        func.sum(sent.c.received).label("received"),
+        func.sum(sent.c.loaded).label("loaded"),
+        func.sum(sent.c.rejected_rows).label("rejected_rows"),
+    ).group_by(sent.c.sender_id)
+    place = func.row_number().over(partition_by=sent.c.sender_id, order_by=sent.c.no.desc()).label("place")
+    ranked = select(sent.c.sender_id, sent.c.rejected, sent.c.received_at, place).subquery()
+    newest = select(ranked).where(ranked.c.place <= ARRIVALS_SEEN)
+    async with platform_scope(session):
+        counted = (await session.execute(totals)).all()
+        arrived = (await session.execute(newest)).all()
+    views = []
+    for row in counted:
+        ours = [one for one in arrived if one.sender_id == row.sender_id]
+        last_at, gap = max(one.received_at for one in ours), usual_gap([one.received_at for one in ours])
+        views.append(
+            SenderView(
+                sender_id=row.sender_id,
+                deliveries=row.deliveries,
+                received=int(row.received),
+                loaded=int(row.loaded),
+                rejected_rows=int(row.rejected_rows),
+                rejected=dict(sum((Counter(one.rejected) for one in ours), Counter())),
+                last_received_at=last_at,
+                usual_gap=gap,
+                is_behind=is_behind(last_at, gap, now=now),
+            )
+        )
+    return sorted(views, key=lambda view: (not view.is_behind, view.last_received_at, view.sender_id))
+
+
+async def deliveries_of_sender(
+    session: AsyncSession, viewer: Viewer, sender_id: UUID, *, cursor: str | None, limit: int
+) -> Page[DeliveryReport]:
+    """Return the reports of what an organisation delivered, newest first: for the operator."""
+    requires_kind(viewer, OrganisationKind.OPERATOR)
+    size = limit_of(limit)
+    statement = (
+        select(Delivery)
+        .where(col(Delivery.sender_id) == sender_id, col(Delivery.id) < before_id(cursor))
+        .order_by(col(Delivery.id).desc())
+        .limit(size + 1)
+    )
+    async with platform_scope(session):
+        rows = [report_of(row, is_repeat=False) for row in (await session.execute(statement)).scalars()]
+    return page_of(rows, limit=size, id_of=lambda report: report.delivery_id)
+
+
+async def with_rejects_since(session: AsyncSession, viewer: Viewer, since: datetime) -> int:
+    """Return how many deliveries since a moment had rows that were kept aside: for the operator."""
+    requires_kind(viewer, OrganisationKind.OPERATOR)
+    statement = (
+        select(func.count())
+        .select_from(Delivery)
+        .where(col(Delivery.rejected_rows) > 0, col(Delivery.received_at) >= since)
+    )
+    async with platform_scope(session):
+        return (await session.execute(statement)).scalar_one()
+
+
+async def pull_counts(session: AsyncSession, viewer: Viewer, *, since: datetime) -> list[PullCount]:
+    """Return how the pulls stand that were asked for since a moment, by source, state and reason: for the operator."""
+    requires_kind(viewer, OrganisationKind.OPERATOR)
+    kinds = (col(Pull.source), col(Pull.state), col(Pull.reason))
+    statement = (
+        select(*kinds, func.count().label("how_many"), func.max(col(Pull.asked_at)).label("newest_at"))
+        .where(col(Pull.asked_at) >= since)
+        .group_by(*kinds)
+        .order_by(*kinds)
+    )
+    async with platform_scope(session):
+        found = (await session.execute(statement)).all()
+    return [
+        PullCount(
+            source=PullSource(row.source),
+            state=PullState(row.state),
+            reason=None if row.reason is None else PullReason(row.reason),
+            count=row.how_many,
+            newest_at=row.newest_at,
+        )
+        for row in found
+    ]
 
 
 async def delivery(session: AsyncSession, viewer: Viewer, delivery_id: UUID) -> DeliveryReport:

@@ -1,7 +1,7 @@
 """The doors of sources: an agency delivers invoices and looks at what became of them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from litestar import Router, get, post
@@ -19,10 +19,13 @@ from xinyidai.sources.schemas import (
     DeliveryOut,
     DeliveryPageOut,
     InvoicesIn,
+    PullCountOut,
     PullIn,
     PullOut,
     PullPageOut,
     RejectedPageOut,
+    SenderOut,
+    StandingOut,
 )
 
 BY_SENDER = requires(
@@ -34,7 +37,9 @@ BY_READER = requires(
 BY_FIRM = requires(
     OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER, roles=(Role.OWNER, Role.OFFICER), scope=service.SCOPE
 )
+BY_OPERATOR = requires(OrganisationKind.OPERATOR)
 BY_FIRM_READING = requires(OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER, scope="sources:read")
+RECENT = timedelta(days=30)
 _CSV_EXAMPLE = (
     ",".join(COLUMNS) + "\n91500103000000012N,26117001,out,2025-03-05,重庆买方有限公司,100.00,13.00,113.00,valid\n"
 )
@@ -194,6 +199,43 @@ async def show_pull(
     return PullOut.of(await queries.pull(session, viewer, pull_id))
 
 
+@get(
+    "/standing",
+    operation_id="ShowSourcesStanding",
+    summary="How the sources stand",
+    description="Who delivers, with counts and whether the sender is behind its own rhythm, and how the pulls of the"
+    " last 30 days stand, with reasons. Counts only.",
+    guards=[BY_OPERATOR],
+)
+async def show_standing(
+    viewer: NamedDependency[Viewer], session: NamedDependency[AsyncSession], now: NamedDependency[datetime]
+) -> StandingOut:
+    """Show how the sources stand."""
+    return StandingOut(
+        senders=[SenderOut.of(one) for one in await queries.senders(session, viewer, now=now)],
+        pulls=[PullCountOut.of(one) for one in await queries.pull_counts(session, viewer, since=now - RECENT)],
+    )
+
+
+@get(
+    "/senders/{sender_id:uuid}/deliveries",
+    operation_id="ListSendersDeliveries",
+    summary="What an organisation delivered",
+    description="The reports of its deliveries, newest first; the rows kept aside are for the sender alone.",
+    guards=[BY_OPERATOR],
+)
+async def list_senders_deliveries(
+    sender_id: FromPath[UUID],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    cursor: FromQuery[str | None] = None,
+    limit: FromQuery[int] = 50,
+) -> DeliveryPageOut:
+    """List a sender's deliveries."""
+    found = await queries.deliveries_of_sender(session, viewer, sender_id, cursor=cursor, limit=limit)
+    return DeliveryPageOut.of(found)
+
+
 router = Router(
     path="/sources",
     route_handlers=[
@@ -205,6 +247,8 @@ router = Router(
         ask_tax_pull,
         list_pulls,
         show_pull,
+        show_standing,
+        list_senders_deliveries,
     ],
     tags=["sources"],
 )

@@ -9,6 +9,7 @@ from pydantic.config import JsonDict
 from xinyidai.foundation.paging import Page
 from xinyidai.sources.rules import MAX_BODY_ROWS, DeliveryKind, DeliveryReport, RejectedRow
 from xinyidai.sources.rules.pulls import MAX_CODE, PullReason, PullSource, PullState, PullView
+from xinyidai.sources.rules.senders import PullCount, SenderView
 
 _ROW: JsonDict = {
     "credit_code": "91500103000000012N",
@@ -52,6 +53,26 @@ _PULL: JsonDict = {
     "ended_at": "2025-06-16T04:00:00Z",
 }
 _REJECTED: JsonDict = {"line_no": 3, "faults": ["duplicate_row"], "content": '{"invoice_no": "26117001"}'}
+
+
+_SENDER: JsonDict = {
+    "sender_id": "01976f2c-4444-7c55-9a53-0c7d0a5f2b13",
+    "deliveries": 12,
+    "received": 24000,
+    "loaded": 23950,
+    "rejected_rows": 50,
+    "rejected": {"duplicate_row": 50},
+    "last_received_at": "2025-06-16T04:00:00Z",
+    "usual_gap_days": 30,
+    "is_behind": False,
+}
+_PULL_COUNT: JsonDict = {
+    "source": "tax",
+    "state": "failed",
+    "reason": "silent",
+    "count": 2,
+    "newest_at": "2025-06-16T04:00:00Z",
+}
 
 
 class InvoiceIn(BaseModel):
@@ -227,3 +248,60 @@ class PullPageOut(BaseModel):
 
 def _month(first_day: date) -> str:
     return f"{first_day:%Y-%m}"
+
+
+class SenderOut(BaseModel):
+    """What an organisation delivered, and whether it is silent for longer than twice its usual gap."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _SENDER})
+
+    sender_id: UUID
+    deliveries: int
+    received: int
+    loaded: int
+    rejected_rows: int
+    rejected: dict[str, int]
+    last_received_at: datetime
+    usual_gap_days: int | None
+    is_behind: bool
+
+    @classmethod
+    def of(cls, view: SenderView) -> "SenderOut":
+        """Build from a sender."""
+        return cls(
+            sender_id=view.sender_id,
+            deliveries=view.deliveries,
+            received=view.received,
+            loaded=view.loaded,
+            rejected_rows=view.rejected_rows,
+            rejected=dict(view.rejected),
+            last_received_at=view.last_received_at,
+            usual_gap_days=None if view.usual_gap is None else view.usual_gap.days,
+            is_behind=view.is_behind,
+        )
+
+
+class PullCountOut(BaseModel):
+    """How many pulls of a source stand alike."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _PULL_COUNT})
+
+    source: PullSource
+    state: PullState
+    reason: PullReason | None
+    count: int
+    newest_at: datetime
+
+    @classmethod
+    def of(cls, view: PullCount) -> "PullCountOut":
+        """Build from a count."""
+        return cls(source=view.source, state=view.state, reason=view.reason, count=view.count, newest_at=view.newest_at)
+
+
+class StandingOut(BaseModel):
+    """Who delivers, those behind their rhythm first, and how the pulls of the last 30 days stand."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"senders": [_SENDER], "pulls": [_PULL_COUNT]}})
+
+    senders: list[SenderOut]
+    pulls: list[PullCountOut]

@@ -24,6 +24,13 @@ from xinyidai.desks.pages import (
     fund_home,
     fund_lines,
     fund_pay_ins,
+    operator_city,
+    operator_home,
+    operator_institutions,
+    operator_models,
+    operator_reviews,
+    operator_running,
+    operator_sources,
     regulator_pages,
     start,
 )
@@ -56,7 +63,22 @@ _FUND = (
     *fund_pay_ins.ROUTES,
 )
 
-router = Router(
-    path="/", route_handlers=[*start.ROUTES, *_FIRM, *_BANK, *_FUND, *regulator_pages.ROUTES], include_in_schema=False
+_OPERATOR = (
+    *operator_home.ROUTES,
+    *operator_running.ROUTES,
+    *operator_sources.ROUTES,
+    *operator_models.ROUTES,
+    *operator_reviews.ROUTES,
+    *operator_institutions.ROUTES,
 )
-sandbox_router = Router(path="/", route_handlers=[*start.SANDBOX_ROUTES, *clock.ROUTES], include_in_schema=False)
+
+router = Router(
+    path="/",
+    route_handlers=[*start.ROUTES, *_FIRM, *_BANK, *_FUND, *regulator_pages.ROUTES, *_OPERATOR],
+    include_in_schema=False,
+)
+sandbox_router = Router(
+    path="/",
+    route_handlers=[*start.SANDBOX_ROUTES, *clock.ROUTES, *operator_city.SANDBOX_ROUTES],
+    include_in_schema=False,
+)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Role, Viewer
 from xinyidai.desks.pages.bank import BY_BANK, BY_OFFICER, QUEUES, ROWS, Queue, demand_shown, who
-from xinyidai.desks.pages.firm import AnyRequest, names_of
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.pages.forms import Form, act_once, answering
@@ -147,7 +147,6 @@ async def decline(
             return "/bank/applications"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 async def own_dispatch(session: AsyncSession, viewer: Viewer, dispatch_id: UUID) -> DispatchView:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
 from xinyidai.desks.pages.bank import BY_BANK, BY_STAFF, BY_STAFF_PROVED, ROWS, who
-from xinyidai.desks.pages.firm import AnyRequest, names_of
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page
@@ -79,7 +79,6 @@ async def withdraw(
             return f"/bank/claims/{claim_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @get("/bank/claims/{claim_id:uuid}/recover", guards=[BY_STAFF_PROVED])
@@ -127,7 +126,6 @@ async def recover(
             return f"/bank/claims/{claim_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 async def _context(session: AsyncSession, viewer: Viewer, claim_id: UUID, *, now: datetime) -> dict[str, object]:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
 from xinyidai.desks.pages.bank import BY_BANK, QUEUES, ROWS, STAGES, Stage, demand_shown, who
-from xinyidai.desks.pages.firm import AnyRequest, names_of
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.rendering import page
 from xinyidai.loans import queries as loans

@@ -13,7 +13,7 @@ from xinyidai.demands.queries import DemandView
 from xinyidai.demands.rules import RepaymentKind
 from xinyidai.desks.pages.bank import BY_OFFICER, demand_shown, most_amount_fen, rate_bp
 from xinyidai.desks.pages.bank_applications import own_dispatch, products_of
-from xinyidai.desks.pages.firm import AnyRequest, names_of
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.pages.forms import Form, act_once, answering
@@ -86,7 +86,6 @@ async def indicate(
             return f"/bank/applications/{dispatch_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 def _terms(form: Form, bounds: Bounds, *, now: datetime) -> Indicated:

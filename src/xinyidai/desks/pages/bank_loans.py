@@ -12,7 +12,7 @@ from xinyidai.access.rules import Viewer
 from xinyidai.access.service import platform_scope
 from xinyidai.agreements import queries as agreements
 from xinyidai.desks.pages.bank import BY_BANK, BY_STAFF, BY_STAFF_PROVED, ROWS, who
-from xinyidai.desks.pages.firm import AnyRequest, names_of
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page
@@ -98,7 +98,6 @@ async def repay(
             return f"/bank/loans/{loan_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @post("/bank/loans/{loan_id:uuid}/claim", guards=[BY_STAFF], status_code=200)
@@ -122,7 +121,6 @@ async def file_claim(
             return f"/bank/claims/{filed.id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 async def _context(session: AsyncSession, viewer: Viewer, loan_id: UUID, *, now: datetime) -> dict[str, object]:

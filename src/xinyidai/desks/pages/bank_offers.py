@@ -20,7 +20,7 @@ from xinyidai.desks.pages.bank import (
     planned_rows,
     who,
 )
-from xinyidai.desks.pages.firm import AnyRequest, names_of
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page
@@ -93,7 +93,6 @@ async def approve(
             return f"/bank/offers/{offer_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @post("/bank/offers/{offer_id:uuid}/withdraw", guards=[BY_OFFICER], status_code=200)
@@ -117,7 +116,6 @@ async def withdraw(
             return f"/bank/offers/{offer_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @get("/bank/offers/{offer_id:uuid}/disburse", guards=[BY_STAFF_PROVED])
@@ -166,7 +164,6 @@ async def disburse(
             return f"/bank/loans/{loan.id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 def _attested(form: Form) -> FirstLoan | None:

@@ -12,7 +12,7 @@ from xinyidai.access.rules import Viewer
 from xinyidai.demands.rules import RepaymentKind
 from xinyidai.desks.pages.bank import BY_OFFICER, CONFIRM, EDIT, planned_rows, rate_bp
 from xinyidai.desks.pages.bank_indications import Bounds, bounds_of
-from xinyidai.desks.pages.firm import AnyRequest
+from xinyidai.desks.pages.names import AnyRequest
 from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
@@ -72,7 +72,6 @@ async def make_offer(
             return f"/bank/offers/{made.id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 def _terms(form: Form, bounds: Bounds, *, now: datetime) -> OfferTerms:

@@ -18,7 +18,8 @@ from xinyidai.consents.rules import ConsentState, ConsentView, Purpose, latest_e
 from xinyidai.consents.texts import ConsentText, text_on
 from xinyidai.demands import queries as demands
 from xinyidai.demands.rules import ASKING, ITEMS_OPENED_TO_LENDERS
-from xinyidai.desks.pages.firm import ALL, BY_FIRM, BY_OWNER, AnyRequest, digest_in, names_of
+from xinyidai.desks.pages.firm import ALL, BY_FIRM, BY_OWNER, digest_in
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page
@@ -99,7 +100,6 @@ async def authorise(
             return "/firm/data"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @get("/firm/consents", guards=[BY_FIRM])
@@ -149,7 +149,6 @@ async def revoke_consent(
             return f"/firm/consents/{consent_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @get("/firm/looks", guards=[BY_FIRM])

@@ -15,7 +15,8 @@ from xinyidai.access.rules import Role, Viewer
 from xinyidai.access.service import act_as
 from xinyidai.consents import queries as consents
 from xinyidai.consents.rules import Purpose
-from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF, AnyRequest
+from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF
+from xinyidai.desks.pages.names import AnyRequest
 from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.pages.forms import Form, answering

@@ -12,7 +12,8 @@ from xinyidai.access.rules import Viewer
 from xinyidai.demands import queries, service
 from xinyidai.demands.queries import DemandView
 from xinyidai.demands.rules import ASKING, MAX_TERM_MONTHS, UNFINISHED, DemandPolicy, LoanUse, RepaymentKind
-from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF, AnyRequest, names_of
+from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.desks.tracking import tracker_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
@@ -95,7 +96,6 @@ async def new_demand(
             return f"/firm/demands/{posted.id}/posted"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @get("/firm/demands/{demand_id:uuid}/posted", guards=[BY_FIRM])
@@ -143,7 +143,6 @@ async def withdraw_demand(
             return f"/firm/demands/{demand_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 def _ask(request: AnyRequest, form: Form, limits: DemandPolicy) -> Response[bytes]:

@@ -11,7 +11,8 @@ from xinyidai.consents import queries as consents
 from xinyidai.consents.rules import ConsentState
 from xinyidai.demands import queries as demands
 from xinyidai.demands.rules import ASKING, DemandState
-from xinyidai.desks.pages.firm import ALL, BY_FIRM, AnyRequest, names_of
+from xinyidai.desks.pages.firm import ALL, BY_FIRM
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.desks.tracking import tracker_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.rendering import page

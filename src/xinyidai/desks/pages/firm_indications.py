@@ -12,7 +12,8 @@ from xinyidai.access.rules import Viewer
 from xinyidai.consents.rules import Purpose
 from xinyidai.consents.texts import text_on
 from xinyidai.demands import queries as demands
-from xinyidai.desks.pages.firm import BY_FIRM, BY_OWNER, AnyRequest, digest_in, names_of
+from xinyidai.desks.pages.firm import BY_FIRM, BY_OWNER, digest_in
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page
@@ -61,7 +62,6 @@ async def choose(
             return f"/firm/demands/{demand_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 async def _context(session: AsyncSession, viewer: Viewer, demand_id: UUID, *, now: datetime) -> dict[str, object]:

@@ -9,7 +9,8 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
-from xinyidai.desks.pages.firm import BY_FIRM, AnyRequest, names_of
+from xinyidai.desks.pages.firm import BY_FIRM
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.rendering import page
 from xinyidai.loans import queries, service

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
 from xinyidai.demands import queries as demands
-from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF, BY_FIRM_STAFF_PROVED, AnyRequest, names_of
+from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF, BY_FIRM_STAFF_PROVED
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.money import Fen
 from xinyidai.foundation.pages.forms import Form, act_once, answering
@@ -81,7 +82,6 @@ async def accept(
             return f"/firm/demands/{accepted.demand_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @post("/firm/offers/{offer_id:uuid}/decline", guards=[BY_FIRM_STAFF], status_code=200)
@@ -103,7 +103,6 @@ async def decline(
             return f"/firm/demands/{declined.demand_id}/offers"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 async def _offer_context(session: AsyncSession, viewer: Viewer, offer_id: UUID, *, now: datetime) -> dict[str, object]:

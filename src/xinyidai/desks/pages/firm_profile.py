@@ -7,11 +7,12 @@ from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
-from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF, AnyRequest
+from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF
 from xinyidai.desks.pages.firm_home import SCORE_LASTS
+from xinyidai.desks.pages.names import AnyRequest
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
-from xinyidai.foundation.pages.forms import Form, act_once, answering
+from xinyidai.foundation.pages.forms import Form, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
 from xinyidai.profiles import model
@@ -45,17 +46,16 @@ async def ask_for_score(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Score the firm at its wish."""
-    form = await Form.read(request)
     context = await _profile_context(session, viewer, now=now)
-    with answering(form, lambda refused: page(request, "desks/profile.html", context, form=refused)):
-
-        async def act() -> str:
-            await scoring.score_own(session, viewer, now=now)
-            flash(request, msg("评分已更新。"))
-            return "/firm/profile"
-
-        return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
+    return await press(
+        request,
+        session,
+        lambda refused: page(request, "desks/profile.html", context, form=refused),
+        lambda: scoring.score_own(session, viewer, now=now),
+        by=viewer.organisation_id,
+        said=msg("评分已更新。"),
+        to="/firm/profile",
+    )
 
 
 @get("/firm/profile/review", guards=[BY_FIRM_STAFF])
@@ -88,7 +88,6 @@ async def ask_for_review(
             return "/firm/profile"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 async def _score(session: AsyncSession, viewer: Viewer, *, now: datetime) -> ScoreView:

@@ -1,14 +1,9 @@
-"""What the pages of fund and guarantor share: who may act, and who of one's own people did what."""
+"""What the pages of fund and guarantor share: who may act."""
 
-from collections.abc import Iterable
 from typing import Final
-from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
-from xinyidai.parties import queries as parties
 
 FUND: Final = OrganisationKind.FUND
 PAYERS: Final = (OrganisationKind.FUND, OrganisationKind.GUARANTOR)
@@ -31,10 +26,3 @@ def who(viewer: Viewer) -> dict[str, object]:
         "is_staff": bool(viewer.roles & set(STAFF)),
         "is_approver": Role.APPROVER in viewer.roles,
     }
-
-
-async def colleagues(session: AsyncSession, viewer: Viewer, user_ids: Iterable[UUID | None]) -> dict[UUID, str]:
-    """Return the names of those of the people who work for the viewer's organisation; others stay unnamed."""
-    wanted = set(user_ids) - {None}
-    found = (await parties.members(session, viewer.organisation_id)).rows if wanted else ()
-    return {one.user_id: one.display_name for one in found if one.user_id in wanted}

@@ -12,8 +12,9 @@ from xinyidai.agreements import service
 from xinyidai.agreements.rules import Shares, Terms
 from xinyidai.agreements.service.opening import MAX_NAME_LENGTH, Proposal
 from xinyidai.desks.pages.bank import rate_bp
-from xinyidai.desks.pages.firm import ALL, AnyRequest
+from xinyidai.desks.pages.firm import ALL
 from xinyidai.desks.pages.fund import BY_FUND
+from xinyidai.desks.pages.names import AnyRequest
 from xinyidai.foundation.money import WHOLE_PPM, Fen, Ppm
 from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page
@@ -58,7 +59,6 @@ async def propose(
             return f"/fund/lines/{agreement_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 def _terms(form: Form) -> Terms:

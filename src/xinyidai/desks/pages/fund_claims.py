@@ -12,8 +12,8 @@ from xinyidai.access.rules import Viewer
 from xinyidai.access.service import platform_scope
 from xinyidai.agreements import queries as agreements
 from xinyidai.agreements.rules import parts_of
-from xinyidai.desks.pages.firm import AnyRequest, names_of
-from xinyidai.desks.pages.fund import BY_FUND, BY_FUND_PROVED, BY_PAYER, ROWS, colleagues, who
+from xinyidai.desks.pages.fund import BY_FUND, BY_FUND_PROVED, BY_PAYER, ROWS, who
+from xinyidai.desks.pages.names import AnyRequest, colleagues, names_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page
@@ -85,7 +85,6 @@ async def approve(
             return f"/fund/claims/{claim_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @get("/fund/claims/{claim_id:uuid}/deny", guards=[BY_FUND])
@@ -121,7 +120,6 @@ async def deny(
             return f"/fund/claims/{claim_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @post("/fund/claims/{claim_id:uuid}/pay", guards=[BY_FUND_PROVED], status_code=200)
@@ -145,7 +143,6 @@ async def pay(
             return f"/fund/claims/{claim_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 async def _context(session: AsyncSession, viewer: Viewer, claim_id: UUID, *, now: datetime) -> dict[str, object]:

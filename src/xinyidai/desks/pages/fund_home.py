@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Viewer
 from xinyidai.agreements import queries as agreements
 from xinyidai.agreements.rules import LineState, PayInState
-from xinyidai.desks.pages.firm import ALL, AnyRequest, names_of
+from xinyidai.desks.pages.firm import ALL
 from xinyidai.desks.pages.fund import BY_PAYER, who
+from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date, start_of_day
 from xinyidai.foundation.pages.rendering import page
 from xinyidai.risk_sharing import queries as claims

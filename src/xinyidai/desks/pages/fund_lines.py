@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Viewer
 from xinyidai.agreements import queries, service
 from xinyidai.agreements.rules import LineReason, LineState
-from xinyidai.desks.pages.firm import AnyRequest, names_of
-from xinyidai.desks.pages.fund import BY_FUND, BY_FUND_APPROVER_PROVED, BY_PAYER, ROWS, colleagues, who
+from xinyidai.desks.pages.fund import BY_FUND, BY_FUND_APPROVER_PROVED, BY_PAYER, ROWS, who
+from xinyidai.desks.pages.names import AnyRequest, colleagues, names_of
 from xinyidai.foundation.clock import business_date
-from xinyidai.foundation.pages.forms import Form, act_once, answering
-from xinyidai.foundation.pages.rendering import flash, page
+from xinyidai.foundation.pages.forms import Form, press
+from xinyidai.foundation.pages.rendering import page
 from xinyidai.foundation.pages.words import Message, msg
 
 
@@ -62,11 +62,14 @@ async def approve(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Open a line that another person proposed."""
-
-    async def act() -> None:
-        await service.approve_agreement(session, viewer, agreement_id, now=now)
-
-    return await _acted(request, session, viewer, agreement_id, act, msg("协议已生效，可以受理新的贷款。"))
+    return await _acted(
+        request,
+        session,
+        viewer,
+        agreement_id,
+        lambda: service.approve_agreement(session, viewer, agreement_id, now=now),
+        msg("协议已生效，可以受理新的贷款。"),
+    )
 
 
 @post("/fund/lines/{agreement_id:uuid}/pause", guards=[BY_FUND], status_code=200)
@@ -78,11 +81,14 @@ async def pause(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Stop new loans."""
-
-    async def act() -> None:
-        await service.pause_line(session, agreement_id, viewer=viewer, reason=LineReason.UNDER_REVIEW, now=now)
-
-    return await _acted(request, session, viewer, agreement_id, act, msg("协议已暂停，不再受理新的贷款。"))
+    return await _acted(
+        request,
+        session,
+        viewer,
+        agreement_id,
+        lambda: service.pause_line(session, agreement_id, viewer=viewer, reason=LineReason.UNDER_REVIEW, now=now),
+        msg("协议已暂停，不再受理新的贷款。"),
+    )
 
 
 @post("/fund/lines/{agreement_id:uuid}/watch", guards=[BY_FUND], status_code=200)
@@ -94,11 +100,14 @@ async def watch(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Put a line under watch."""
-
-    async def act() -> None:
-        await service.watch_line(session, viewer, agreement_id, now=now)
-
-    return await _acted(request, session, viewer, agreement_id, act, msg("协议已列入关注，仍受理新的贷款。"))
+    return await _acted(
+        request,
+        session,
+        viewer,
+        agreement_id,
+        lambda: service.watch_line(session, viewer, agreement_id, now=now),
+        msg("协议已列入关注，仍受理新的贷款。"),
+    )
 
 
 @post("/fund/lines/{agreement_id:uuid}/propose-reopening", guards=[BY_FUND], status_code=200)
@@ -110,12 +119,13 @@ async def propose_reopening(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Propose to reopen a line."""
-
-    async def act() -> None:
-        await service.propose_reopening(session, viewer, agreement_id, now=now)
-
     return await _acted(
-        request, session, viewer, agreement_id, act, msg("已提议恢复，须由另一位有复核权限的同事批准。")
+        request,
+        session,
+        viewer,
+        agreement_id,
+        lambda: service.propose_reopening(session, viewer, agreement_id, now=now),
+        msg("已提议恢复，须由另一位有复核权限的同事批准。"),
     )
 
 
@@ -128,11 +138,14 @@ async def reopen(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Reopen a line as the second person."""
-
-    async def act() -> None:
-        await service.approve_reopening(session, viewer, agreement_id, now=now)
-
-    return await _acted(request, session, viewer, agreement_id, act, msg("协议已恢复，可以受理新的贷款。"))
+    return await _acted(
+        request,
+        session,
+        viewer,
+        agreement_id,
+        lambda: service.approve_reopening(session, viewer, agreement_id, now=now),
+        msg("协议已恢复，可以受理新的贷款。"),
+    )
 
 
 async def _acted(
@@ -140,21 +153,17 @@ async def _acted(
     session: AsyncSession,
     viewer: Viewer,
     agreement_id: UUID,
-    act: Callable[[], Awaitable[None]],
-    done: Message,
+    do: Callable[[], Awaitable[object]],
+    said: Message,
 ) -> Response[bytes]:
     """Do one act on a line once, and come back to it; a refusal stands on top of the line's page."""
-    form = await Form.read(request)
     context = await _context(session, viewer, agreement_id)
-    with answering(form, lambda refused: page(request, "desks/fund_line.html", context, form=refused)):
 
-        async def acted() -> str:
-            await act()
-            flash(request, done)
-            return f"/fund/lines/{agreement_id}"
+    def show(form: Form) -> Response[bytes]:
+        return page(request, "desks/fund_line.html", context, form=form)
 
-        return await act_once(request, session, form, acted, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
+    to = f"/fund/lines/{agreement_id}"
+    return await press(request, session, show, do, by=viewer.organisation_id, said=said, to=to)
 
 
 async def _context(session: AsyncSession, viewer: Viewer, agreement_id: UUID) -> dict[str, object]:

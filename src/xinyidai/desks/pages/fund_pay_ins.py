@@ -11,17 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Viewer
 from xinyidai.agreements import queries, service
 from xinyidai.agreements.service.money import MAX_PAY_IN_FEN, MAX_REFERENCE_LENGTH
-from xinyidai.desks.pages.firm import AnyRequest
-from xinyidai.desks.pages.fund import (
-    BY_PAYER,
-    BY_PAYER_APPROVER_PROVED,
-    BY_PAYER_STAFF,
-    ROWS,
-    colleagues,
-    who,
-)
+from xinyidai.desks.pages.fund import BY_PAYER, BY_PAYER_APPROVER_PROVED, BY_PAYER_STAFF, ROWS, who
+from xinyidai.desks.pages.names import AnyRequest, colleagues
 from xinyidai.foundation.clock import business_date
-from xinyidai.foundation.pages.forms import Form, act_once, answering
+from xinyidai.foundation.pages.forms import Form, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
 
@@ -46,17 +39,16 @@ async def confirm(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Confirm as a second person that the money is on the account."""
-    form = await Form.read(request)
     context = await _context(session, viewer, None)
-    with answering(form, lambda refused: page(request, "desks/fund_pay_ins.html", context, form=refused)):
-
-        async def act() -> str:
-            await service.confirm_pay_in(session, viewer, pay_in_id, now=now)
-            flash(request, msg("已确认到账并记账。"))
-            return "/fund/pay-ins"
-
-        return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
+    return await press(
+        request,
+        session,
+        lambda refused: page(request, "desks/fund_pay_ins.html", context, form=refused),
+        lambda: service.confirm_pay_in(session, viewer, pay_in_id, now=now),
+        by=viewer.organisation_id,
+        said=msg("已确认到账并记账。"),
+        to="/fund/pay-ins",
+    )
 
 
 @get("/fund/pay-ins/new", guards=[BY_PAYER_STAFF])
@@ -94,7 +86,6 @@ async def declare(
             return "/fund/pay-ins"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 async def _context(session: AsyncSession, viewer: Viewer, cursor: str | None) -> dict[str, object]:

@@ -1,10 +1,10 @@
 """The form kit: values as typed, faults beside their fields and on top, one act per filled-in form."""
 
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from types import TracebackType
 from typing import Final, TypeVar
 from uuid import UUID, uuid4
 
@@ -18,11 +18,12 @@ from xinyidai.foundation.errors import Refusal
 from xinyidai.foundation.idempotency import once
 from xinyidai.foundation.money import MAX_FEN
 from xinyidai.foundation.pages.figures import fen_of, yuan
-from xinyidai.foundation.pages.rendering import see
+from xinyidai.foundation.pages.rendering import flash, see
 from xinyidai.foundation.pages.words import Both, Message, Said, msg
 
 AnyRequest = Request[object, object, State]
 Choice = TypeVar("Choice", bound=StrEnum)
+Show = Callable[["Form"], Response[bytes]]
 
 TOKEN_FIELD: Final = "form_token"  # noqa: S105, the name of a field
 MAX_FIELDS = 200
@@ -49,7 +50,7 @@ class Fault:
 class FormRefused(Exception):
     """The form is shown again with its faults, after the transaction has been rolled back."""
 
-    def __init__(self, form: "Form", show: Callable[["Form"], Response[bytes]]) -> None:
+    def __init__(self, form: "Form", show: Show) -> None:
         self.form = form
         self.show = show
         super().__init__("a form was refused")
@@ -185,24 +186,32 @@ class _Unsound(Exception):
     """The form has faults of its own."""
 
 
-@contextmanager
-def answering(form: Form, show: Callable[[Form], Response[bytes]]) -> Generator[None]:
+class answering:  # noqa: N801, a verb, as it reads after `with`
     """Turn faults and refusals inside into the form shown again with them on top, nothing typed lost.
 
     `show` may use only values read before: it runs after the transaction was rolled back. Who must sign in first is
-    passed on, for the application to send there.
+    passed on, for the application to send there. Nothing that is raised inside is ever swallowed.
     """
-    try:
-        yield
-    except _Unsound as unsound:
-        raise FormRefused(form, show) from unsound
-    except Refusal as refusal:
-        if refusal.status == 401:
-            raise
-        named = refusal.facts.get("field")
-        field = named if isinstance(named, str) and named in form.values else None
-        form.fault(field, Both(refusal.sentence("zh"), refusal.sentence("en")))
-        raise FormRefused(form, show) from refusal
+
+    def __init__(self, form: Form, show: Show) -> None:
+        self._form = form
+        self._show = show
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, raised: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Raise `FormRefused` in place of a fault or a refusal."""
+        if isinstance(raised, _Unsound):
+            raise FormRefused(self._form, self._show) from raised
+        if not isinstance(raised, Refusal) or raised.status == 401:
+            return
+        named = raised.facts.get("field")
+        field = named if isinstance(named, str) and named in self._form.values else None
+        self._form.fault(field, Both(raised.sentence("zh"), raised.sentence("en")))
+        raise FormRefused(self._form, self._show) from raised
 
 
 class _WentTo(BaseModel):
@@ -232,3 +241,25 @@ async def act_once(
 
     answer = await once(session, organisation_id=by, key=f"form:{form.sent_token}", request=asked, act=acted)
     return see(str(answer.body["path"]))
+
+
+async def press(
+    request: AnyRequest,
+    session: AsyncSession,
+    show: Show,
+    do: Callable[[], Awaitable[object]],
+    *,
+    by: UUID,
+    said: Message,
+    to: str,
+) -> Response[bytes]:
+    """Do once what a button asks that has no fields: say so and go on, or show its page again with the refusal."""
+    form = await Form.read(request)
+    with answering(form, show):
+
+        async def act() -> str:
+            await do()
+            flash(request, said)
+            return to
+
+        return await act_once(request, session, form, act, by=by)

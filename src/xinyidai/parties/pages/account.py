@@ -1,6 +1,5 @@
 """One's own account: password, second factor, sessions, organisations."""
 
-from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from xinyidai.access.rules import PrincipalKind, Viewer
 from xinyidai.access.service import act_as
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotFound, Refusal
-from xinyidai.foundation.pages.forms import Form, act_once, answering
+from xinyidai.foundation.pages.forms import Form, Show, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page, see
 from xinyidai.foundation.pages.words import msg
 from xinyidai.parties import queries, service
@@ -25,7 +24,6 @@ from xinyidai.parties.routes.signing_in import waiting_token
 from xinyidai.parties.rules import MAX_CODE, MAX_PASSWORD, NotEnrolled, ProofRefused
 
 AnyRequest = Request[object, object, State]
-Show = Callable[[Form], Response[bytes]]
 BY_PERSON = requires()
 BY_PERSON_PROVED = requires(fresh=True)
 
@@ -113,16 +111,16 @@ async def disable_second_factor(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Give the second factor up."""
-    form = await Form.read(request)
-    with answering(form, await _shown(request, session, viewer)):
-
-        async def act() -> str:
-            await service.disable_second_factor(session, viewer, now=now)
-            flash(request, msg("第二验证因素已停用。"))
-            return "/me"
-
-        return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
+    show = await _shown(request, session, viewer)
+    return await press(
+        request,
+        session,
+        show,
+        lambda: service.disable_second_factor(session, viewer, now=now),
+        by=viewer.organisation_id,
+        said=msg("第二验证因素已停用。"),
+        to="/me",
+    )
 
 
 @post("/me/sessions/{session_id:uuid}/revoke", guards=[BY_PERSON], status_code=200)
@@ -134,16 +132,16 @@ async def revoke_session(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """End one of one's own sessions."""
-    form = await Form.read(request)
-    with answering(form, await _shown(request, session, viewer)):
-
-        async def act() -> str:
-            await service.revoke_session(session, viewer, session_id, now=now)
-            flash(request, msg("该登录已结束。"))
-            return "/me"
-
-        return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
+    show = await _shown(request, session, viewer)
+    return await press(
+        request,
+        session,
+        show,
+        lambda: service.revoke_session(session, viewer, session_id, now=now),
+        by=viewer.organisation_id,
+        said=msg("该登录已结束。"),
+        to="/me",
+    )
 
 
 @post("/me/sessions/revoke-others", guards=[BY_PERSON], status_code=200)
@@ -163,7 +161,6 @@ async def revoke_other_sessions(
             return "/me"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @post("/me/organisations/{organisation_id:uuid}/leave", guards=[BY_PERSON_PROVED], status_code=200)

@@ -1,6 +1,5 @@
 """For administrators: who belongs to the organisation, inviting, ending, and recovering a colleague's account."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -12,15 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
 from xinyidai.access.rules import Role, Viewer
-from xinyidai.foundation.pages.forms import Form, act_once, answering
+from xinyidai.foundation.pages.forms import Form, Show, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page
-from xinyidai.foundation.pages.words import Message, msg
+from xinyidai.foundation.pages.words import msg
 from xinyidai.parties import queries, service
-from xinyidai.parties.pages.showing import show_link
+from xinyidai.parties.pages.showing import show_invitation, show_link
 from xinyidai.parties.rules import ONE_PERSON_DESKS
 
 AnyRequest = Request[object, object, State]
-Show = Callable[[Form], Response[bytes]]
 BY_ADMINISTRATOR = requires(roles=(Role.ADMIN, Role.OWNER))
 BY_ADMINISTRATOR_PROVED = requires(roles=(Role.ADMIN, Role.OWNER), fresh=True)
 MAX_EMAIL = 254
@@ -52,12 +50,7 @@ async def invite(
         invited = await service.invite(
             session, viewer, organisation_id=viewer.organisation_id, email=email, roles=roles, now=now
         )
-    return show_link(
-        request,
-        invited.path,
-        title=msg("邀请链接"),
-        words=msg("请把链接交给 %(email)s。链接 7 天内有效，只能使用一次。", email=invited.invitation.email),
-    )
+    return show_invitation(request, invited)
 
 
 @post("/people/invitations/{invitation_id:uuid}/withdraw", guards=[BY_ADMINISTRATOR], status_code=200)
@@ -69,11 +62,16 @@ async def withdraw_invitation(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Withdraw an invitation."""
-
-    async def withdraw() -> None:
-        await service.withdraw_invitation(session, viewer, invitation_id, now=now)
-
-    return await _acted(request, session, viewer, withdraw, msg("邀请已撤回，链接立即失效。"))
+    show = await _shown(request, session, viewer)
+    return await press(
+        request,
+        session,
+        show,
+        lambda: service.withdraw_invitation(session, viewer, invitation_id, now=now),
+        by=viewer.organisation_id,
+        said=msg("邀请已撤回，链接立即失效。"),
+        to="/people",
+    )
 
 
 @post("/people/members/{membership_id:uuid}/end", guards=[BY_ADMINISTRATOR_PROVED], status_code=200)
@@ -85,11 +83,16 @@ async def end_membership(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """End a person's roles."""
-
-    async def end() -> None:
-        await service.end_membership(session, viewer, membership_id, now=now)
-
-    return await _acted(request, session, viewer, end, msg("该人员的角色已终止。"))
+    show = await _shown(request, session, viewer)
+    return await press(
+        request,
+        session,
+        show,
+        lambda: service.end_membership(session, viewer, membership_id, now=now),
+        by=viewer.organisation_id,
+        said=msg("该人员的角色已终止。"),
+        to="/people",
+    )
 
 
 @post("/people/members/{membership_id:uuid}/roles", guards=[BY_ADMINISTRATOR_PROVED], status_code=200)
@@ -114,7 +117,6 @@ async def change_roles(
             return "/people"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @post("/people/recoveries", guards=[BY_ADMINISTRATOR_PROVED], status_code=200)
@@ -136,7 +138,6 @@ async def ask_recovery(
             return "/people"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 @post("/people/recoveries/{recovery_id:uuid}/confirm", guards=[BY_ADMINISTRATOR_PROVED], status_code=200)
@@ -157,21 +158,6 @@ async def confirm_recovery(
         title=msg("恢复链接"),
         words=msg("请当面或电话核实后交给本人。链接 30 分钟内有效，只能使用一次。"),
     )
-
-
-async def _acted(
-    request: AnyRequest, session: AsyncSession, viewer: Viewer, do: Callable[[], Awaitable[None]], said: Message
-) -> Response[bytes]:
-    form = await Form.read(request)
-    with answering(form, await _shown(request, session, viewer)):
-
-        async def act() -> str:
-            await do()
-            flash(request, said)
-            return "/people"
-
-        return await act_once(request, session, form, act, by=viewer.organisation_id)
-    raise AssertionError("answering raises or the act returns")
 
 
 async def _shown(request: AnyRequest, session: AsyncSession, viewer: Viewer) -> Show:

@@ -1,16 +1,14 @@
 """What several pages of people show: a refusal at its field, a new secret, codes and links that are shown once."""
 
-from collections.abc import Callable
-
 from litestar import Request, Response
 from litestar.datastructures import State
 
 from xinyidai.foundation.errors import Refusal
-from xinyidai.foundation.pages.forms import Form
+from xinyidai.foundation.pages.forms import Form, Show
 from xinyidai.foundation.pages.rendering import page
 from xinyidai.foundation.pages.words import Both, Message, msg
 from xinyidai.parties.pages.beginning import way_back
-from xinyidai.parties.rules import MAX_PASSWORD, Enrolment
+from xinyidai.parties.rules import MAX_PASSWORD, Enrolment, Invited
 from xinyidai.parties.rules.identity import MIN_PASSWORD
 
 AnyRequest = Request[object, object, State]
@@ -31,9 +29,7 @@ def new_password(form: Form, name: str) -> str:
     return typed
 
 
-def refused_page(
-    form: Form, refusal: Refusal, field: str | None, show: Callable[[Form], Response[bytes]]
-) -> Response[bytes]:
+def refused_page(form: Form, refusal: Refusal, field: str | None, show: Show) -> Response[bytes]:
     """Show the form again with a refusal that was committed before: the failure was counted."""
     form.fault(field, Both(refusal.sentence("zh"), refusal.sentence("en")))
     response = show(form)
@@ -66,3 +62,13 @@ def show_link(request: AnyRequest, path: str, *, title: Message, words: Message)
     """Show a link to hand over outside the platform, this once."""
     link = str(request.base_url).rstrip("/") + path
     return page(request, "parties/link_once.html", link=link, title=title, words=words)
+
+
+def show_invitation(request: AnyRequest, invited: Invited) -> Response[bytes]:
+    """Show the link of a new invitation, this once."""
+    return show_link(
+        request,
+        invited.path,
+        title=msg("邀请链接"),
+        words=msg("请把链接交给 %(email)s。链接 7 天内有效，只能使用一次。", email=invited.invitation.email),
+    )

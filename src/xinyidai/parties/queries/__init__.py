@@ -21,6 +21,7 @@ from xinyidai.parties.queries.people import (
 )
 from xinyidai.parties.queries.registry import (
     MAX_CODES,
+    code_exceptions_waiting,
     industries_on,
     industry_of,
     parties_by_credit_code,
@@ -37,6 +38,7 @@ from xinyidai.parties.queries.registry import (
 
 __all__ = [
     "MAX_CODES",
+    "code_exceptions_waiting",
     "desk",
     "email_of",
     "incomplete_desks",

@@ -8,10 +8,11 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from xinyidai.access.rules import OrganisationKind
+from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
 from xinyidai.foundation.errors import NotFound
-from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
+from xinyidai.foundation.paging import MAX_PAGE, Page, after_id, limit_of, page_of
 from xinyidai.parties.models import (
+    CodeException,
     DeclaredSize,
     Industry,
     Party,
@@ -21,6 +22,7 @@ from xinyidai.parties.models import (
     SizeBound,
 )
 from xinyidai.parties.rules import (
+    CodeExceptionView,
     IndustryUnknown,
     IndustryView,
     Measure,
@@ -35,6 +37,7 @@ from xinyidai.parties.rules import (
     SizeTable,
     SizeVerdict,
     Successor,
+    UserId,
     normalised_credit_code,
     region_on_day,
     size_verdict,
@@ -261,4 +264,24 @@ async def _views(session: AsyncSession, statement: Select[Party, str | None, int
             registered_at=row.registered_at,
         )
         for row, region_code, staff in (await session.execute(statement))
+    ]
+
+
+async def code_exceptions_waiting(session: AsyncSession, viewer: Viewer) -> list[CodeExceptionView]:
+    """Return the legal exceptions that wait for a second person of the operator's, oldest first."""
+    requires_kind(viewer, OrganisationKind.OPERATOR)
+    statement = (
+        select(CodeException)
+        .where(
+            col(CodeException.approved_by).is_(None),
+            col(CodeException.proposed_by).is_not(None),
+            col(CodeException.valid_to).is_(None),
+        )
+        .order_by(col(CodeException.id))
+        .limit(MAX_PAGE)
+    )
+    return [
+        CodeExceptionView(row.id, row.credit_code, row.reason, UserId(row.proposed_by), row.proposed_at)
+        for row in (await session.execute(statement)).scalars()
+        if row.proposed_by is not None
     ]

@@ -65,17 +65,21 @@ async def invite(
     "/invitations",
     operation_id="ListInvitations",
     summary="Open invitations of my organisation",
-    description="Neither accepted nor withdrawn nor expired, oldest first; never their tokens.",
+    description="Neither accepted nor withdrawn nor expired, oldest first; never their tokens. The operator may name"
+    " another organisation, which is written down.",
     guards=[BY_ADMINISTRATOR],
 )
 async def list_invitations(
     viewer: NamedDependency[Viewer],
     session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+    organisation_id: FromQuery[UUID | None] = None,
     cursor: FromQuery[str | None] = None,
     limit: FromQuery[int] = 50,
 ) -> InvitationPageOut:
     """List open invitations."""
-    page = await queries.open_invitations(session, viewer.organisation_id, cursor=cursor, limit=limit)
+    asked = organisation_id or viewer.organisation_id
+    page = await service.invitations_of(session, viewer, asked, cursor=cursor, limit=limit, now=now)
     return InvitationPageOut(
         invitations=[InvitationOut.of(view) for view in page.rows],
         next_cursor=page.next_cursor,

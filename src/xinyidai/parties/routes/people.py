@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
-from xinyidai.parties import queries, service
+from xinyidai.parties import service
 from xinyidai.parties.schemas.people import MemberOut, MemberPageOut, MembershipIn, PersonIn, RolesIn
 from xinyidai.parties.schemas.reference import CreatedOut
 
@@ -24,18 +24,21 @@ BY_OPERATOR_PROVED = requires(OrganisationKind.OPERATOR, roles=(Role.ADMIN,), fr
     "/members",
     operation_id="ListMembers",
     summary="The people of my organisation",
-    description="Active memberships, and whether two different people can make and approve.",
+    description="Active memberships, and whether two different people can make and approve. The operator may name"
+    " another organisation, which is written down.",
     guards=[BY_ADMINISTRATOR],
 )
 async def list_members(
     viewer: NamedDependency[Viewer],
     session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+    organisation_id: FromQuery[UUID | None] = None,
     cursor: FromQuery[str | None] = None,
     limit: FromQuery[int] = 50,
 ) -> MemberPageOut:
-    """List the people of the viewer's organisation."""
-    page = await queries.members(session, viewer.organisation_id, cursor=cursor, limit=limit)
-    desk = await queries.desk(session, viewer.organisation_id)
+    """List the people of an organisation."""
+    asked = organisation_id or viewer.organisation_id
+    page, desk = await service.members_of(session, viewer, asked, cursor=cursor, limit=limit, now=now)
     return MemberPageOut(
         members=[MemberOut.of(view) for view in page.rows],
         next_cursor=page.next_cursor,

@@ -14,6 +14,7 @@ from xinyidai.foundation.clock import business_date
 from xinyidai.parties import queries, service
 from xinyidai.parties.schemas.reference import (
     CodeExceptionIn,
+    CodeExceptionOut,
     CreatedOut,
     IndustryOut,
     OfficialCodeIn,
@@ -105,6 +106,20 @@ async def propose_code_exception(
     )
 
 
+@get(
+    "/credit-code-exceptions",
+    operation_id="ListCodeExceptions",
+    summary="Legal exceptions that wait",
+    description="Proposed by one person of the operator's and not yet approved by another, oldest first.",
+    guards=[requires(BY_OPERATOR)],
+)
+async def list_code_exceptions(
+    viewer: NamedDependency[Viewer], session: NamedDependency[AsyncSession]
+) -> list[CodeExceptionOut]:
+    """List exceptions that wait."""
+    return [CodeExceptionOut.of(view) for view in await queries.code_exceptions_waiting(session, viewer)]
+
+
 @post(
     "/credit-code-exceptions/{exception_id:uuid}/approve",
     operation_id="ApproveCodeException",
@@ -123,4 +138,11 @@ async def approve_code_exception(
     await service.approve_code_exception(session, viewer, exception_id, now=now)
 
 
-ROUTES = (list_regions, record_official_code, list_industries, propose_code_exception, approve_code_exception)
+ROUTES = (
+    list_regions,
+    record_official_code,
+    list_industries,
+    propose_code_exception,
+    list_code_exceptions,
+    approve_code_exception,
+)

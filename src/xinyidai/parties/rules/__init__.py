@@ -38,6 +38,7 @@ from xinyidai.parties.rules.invitations import (
 )
 from xinyidai.parties.rules.people import (
     ONE_PERSON_DESKS,
+    CodeExceptionView,
     Desk,
     DuplicateMembership,
     ExceptionNotNeeded,
@@ -129,6 +130,7 @@ __all__ = [
     "AccountRecoveryNeedsOperator",
     "AccountRecoveryOver",
     "AccountRecoveryRefused",
+    "CodeExceptionView",
     "CreditCodeCheckDigitWrong",
     "CreditCodeClassUnfit",
     "CreditCodeMalformed",

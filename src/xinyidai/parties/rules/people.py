@@ -61,6 +61,17 @@ class ExceptionStands(Refusal):
 
 
 @dataclass(frozen=True)
+class CodeExceptionView:
+    """A credit code that one person proposed to admit though its check digit fails, and why."""
+
+    id: UUID
+    credit_code: str
+    reason: str
+    proposed_by: UserId
+    proposed_at: datetime
+
+
+@dataclass(frozen=True)
 class OrganisationHeld:
     """An organisation a person may act for, and in which roles."""
 

@@ -1,6 +1,6 @@
 """Regions, industries and legal exceptions on the wire."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -8,12 +8,13 @@ from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 from xinyidai.parties.rules import (
+    CodeExceptionView,
     IndustryView,
     RegionKind,
     RegionView,
     Successor,
 )
-from xinyidai.parties.schemas.shapes import USER_ID, Code, with_example
+from xinyidai.parties.schemas.shapes import ID, USER_ID, Code, with_example
 
 
 class CodeExceptionIn(BaseModel):
@@ -25,6 +26,38 @@ class CodeExceptionIn(BaseModel):
 
     credit_code: Code
     reason: Annotated[str, Field(min_length=10, max_length=500)]
+
+
+_EXCEPTION: JsonDict = {
+    "id": ID,
+    "credit_code": "91500000000000000X",
+    "reason": "营业执照原件与登记机关核对一致",
+    "proposed_by": USER_ID,
+    "proposed_at": "2025-06-16T04:00:00Z",
+}
+
+
+class CodeExceptionOut(BaseModel):
+    """A legal exception that waits for a second person."""
+
+    model_config = with_example(_EXCEPTION)
+
+    id: UUID
+    credit_code: str
+    reason: str
+    proposed_by: UUID
+    proposed_at: datetime
+
+    @classmethod
+    def of(cls, view: CodeExceptionView) -> "CodeExceptionOut":
+        """Build from an exception."""
+        return cls(
+            id=view.id,
+            credit_code=view.credit_code,
+            reason=view.reason,
+            proposed_by=view.proposed_by,
+            proposed_at=view.proposed_at,
+        )
 
 
 class OfficialCodeIn(BaseModel):

@@ -9,7 +9,9 @@ from xinyidai.parties.service.people import (
     create_user,
     end_membership,
     give_membership,
+    invitations_of,
     leave_organisation,
+    members_of,
 )
 from xinyidai.parties.service.recovering import (
     ask_recovery,
@@ -73,8 +75,10 @@ __all__ = [
     "disable_second_factor",
     "end_membership",
     "give_membership",
+    "invitations_of",
     "invite",
     "leave_organisation",
+    "members_of",
     "move_party",
     "propose_code_exception",
     "prove",

@@ -15,13 +15,17 @@ from xinyidai.access.service import act_as_platform, platform_scope
 from xinyidai.audit import service as audit
 from xinyidai.foundation.errors import NotAllowed, NotFound, ValueRefused
 from xinyidai.foundation.ids import new_id
+from xinyidai.foundation.paging import MAX_PAGE, Page
 from xinyidai.parties import queries
 from xinyidai.parties.models import Credential, Membership, User
 from xinyidai.parties.rules import (
     PLATFORM_ID,
+    Desk,
     DuplicateMembership,
     DuplicateUser,
+    InvitationView,
     LastAdministrator,
+    MembershipView,
     PartyId,
     UserId,
     checked_email,
@@ -205,6 +209,60 @@ async def create_operator(
     membership_id = await add_membership(session, user_id, PLATFORM_ID, roles, now=now)
     await _write_down(session, None, "parties.operator_created", PLATFORM_ID, membership_id, now=now)
     return user_id
+
+
+async def members_of(
+    session: AsyncSession,
+    viewer: Viewer,
+    organisation_id: UUID,
+    *,
+    cursor: str | None = None,
+    limit: int = MAX_PAGE,
+    now: datetime,
+) -> tuple[Page[MembershipView], Desk]:
+    """Return an organisation's people and whether its desk has two, to its administrators or the operator's.
+
+    The operator's look at others is written down.
+    """
+    requires_administrator(viewer, organisation_id)
+    async with platform_scope(session):
+        found = await queries.members(session, organisation_id, cursor=cursor, limit=limit)
+        desk = await queries.desk(session, organisation_id)
+    await _write_down_look(session, viewer, "parties.members_read", organisation_id, now=now)
+    return found, desk
+
+
+async def invitations_of(
+    session: AsyncSession,
+    viewer: Viewer,
+    organisation_id: UUID,
+    *,
+    cursor: str | None = None,
+    limit: int = MAX_PAGE,
+    now: datetime,
+) -> Page[InvitationView]:
+    """Return an organisation's open invitations, to its administrators or the operator's, as `members_of` does."""
+    requires_administrator(viewer, organisation_id)
+    async with platform_scope(session):
+        found = await queries.open_invitations(session, organisation_id, cursor=cursor, limit=limit)
+    await _write_down_look(session, viewer, "parties.invitations_read", organisation_id, now=now)
+    return found
+
+
+async def _write_down_look(
+    session: AsyncSession, viewer: Viewer, action: str, organisation_id: UUID, *, now: datetime
+) -> None:
+    if viewer.organisation_id == organisation_id:
+        return
+    await audit.write_down(
+        session,
+        viewer,
+        action=action,
+        subject_ids=[organisation_id],
+        object_kind="party",
+        object_id=str(organisation_id),
+        now=now,
+    )
 
 
 def requires_administrator(viewer: Viewer, organisation_id: UUID) -> None:

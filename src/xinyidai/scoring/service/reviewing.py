@@ -23,6 +23,7 @@ from xinyidai.scoring.rules.releases import (
     ReviewState,
     ReviewView,
 )
+from xinyidai.scoring.rules.scores import ScoreView
 
 
 async def request_review(
@@ -78,6 +79,26 @@ async def reviews_waiting(
         now=now,
     )
     return page
+
+
+async def read_review(
+    session: AsyncSession, viewer: Viewer, review_id: UUID, *, now: datetime
+) -> tuple[ReviewView, ScoreView]:
+    """Return a wish for review and the score that it is about, to an officer of the operator; written down.
+
+    Raises
+    ------
+    NotFound
+    """
+    requires_kind(viewer, OrganisationKind.OPERATOR)
+    requires_role(viewer, Role.OFFICER)
+    async with platform_scope(session):
+        row = await session.get(ReviewRequest, review_id)
+        if row is None:
+            raise NotFound
+        score = await queries.score_of_review(session, row.score_id)
+    await _write_down(session, viewer, "scoring.review_read", row, now=now)
+    return queries.review_view(row), score
 
 
 async def answer_review(

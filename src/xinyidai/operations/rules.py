@@ -1,0 +1,52 @@
+"""Why something is tried again, and what there is to say of processes: pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from xinyidai.foundation.errors import Refusal
+
+KINDS: Final = ("web", "worker", "beat")
+"""Kinds of process of which at least one has to be heard."""
+
+
+class RetryReason(StrEnum):
+    """Why a person has something tried again: a closed list, since the audit trail keeps it for ever."""
+
+    CAUSE_MENDED = "cause_mended"
+    OUTSIDE_IS_BACK = "outside_is_back"
+    LOOKING_INTO_IT = "looking_into_it"
+
+
+class NothingToRetry(Refusal):
+    """It is done, was never tried, is being worked on right now, or is tried again by itself."""
+
+    code = "nothing_to_retry"
+    status = 409
+    title_zh = "没有可重试的内容：已完成、尚未执行或正在执行"
+    title_en = "There is nothing to try again: it is done, was not tried yet, or is under way"
+
+
+@dataclass(frozen=True)
+class ProcessView:
+    """A process that was heard within the hour, named `kind@host`."""
+
+    name: str
+    heard_at: datetime
+    age_seconds: int
+    is_late: bool
+
+
+@dataclass(frozen=True)
+class Processes:
+    """What was heard, and the kinds of which nothing was; `is_broker_away` where nobody could be asked."""
+
+    heard: tuple[ProcessView, ...]
+    missing: tuple[str, ...]
+    is_broker_away: bool
+
+    @property
+    def faults(self) -> int:
+        """Count what a person has to look at; where nobody could be asked, that is the one thing."""
+        return 1 if self.is_broker_away else len(self.missing) + sum(one.is_late for one in self.heard)
