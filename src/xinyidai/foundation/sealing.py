@@ -54,10 +54,7 @@ class SealedBlock(SQLModel, table=True):
     sealed_at: datetime = Field(sa_type=type_of_moment)
 
 
-_LAST_BLOCK = text(
-    "SELECT seq, root, last_xid, refs[cardinality(refs)] AS last_ref FROM foundation.sealed_block"
-    " WHERE stream = :stream ORDER BY seq DESC LIMIT 1"
-)
+_LAST_BLOCK = text("SELECT seq, root FROM foundation.sealed_block WHERE stream = :stream ORDER BY seq DESC LIMIT 1")
 """Of the last block only where it ended: its leaves are kilobytes that no sealer needs."""
 
 
@@ -129,7 +126,12 @@ def chained_root(leaves: Sequence[bytes], previous_root: bytes) -> bytes:
 
 
 async def seal(session: AsyncSession, stream: Stream, *, now: datetime) -> int:
-    """Seal what has committed since the last block; return how many rows. One sealer at a time, by advisory lock."""
+    """Seal what has committed since the last block; return how many rows. One sealer at a time, by advisory lock.
+
+    A stream in which nothing is new costs one statement and no lock.
+    """
+    if not (await session.execute(_rows_after(stream), {"stream": stream.name, "size": 1})).all():
+        return 0
     await lock_key(session, f"seal:{stream.name}")
     sealed = 0
     for _block in range(MAX_BLOCKS_A_RUN):
@@ -141,11 +143,10 @@ async def seal(session: AsyncSession, stream: Stream, *, now: datetime) -> int:
 
 
 async def _seal_block(session: AsyncSession, stream: Stream, *, now: datetime) -> int:
-    last = (await session.execute(_LAST_BLOCK, {"stream": stream.name})).one_or_none()
-    after_xid, after_ref = (last.last_xid, last.last_ref) if last else (0, "")
-    rows = (await session.execute(_rows_after(stream), {"xid": after_xid, "ref": after_ref, "size": BLOCK_SIZE})).all()
+    rows = (await session.execute(_rows_after(stream), {"stream": stream.name, "size": BLOCK_SIZE})).all()
     if not rows:
         return 0
+    last = (await session.execute(_LAST_BLOCK, {"stream": stream.name})).one_or_none()
     leaves = [row.leaf for row in rows]
     previous_root = last.root if last else EMPTY_ROOT
     session.add(
@@ -165,10 +166,13 @@ async def _seal_block(session: AsyncSession, stream: Stream, *, now: datetime) -
 
 
 def _rows_after(stream: Stream) -> TextClause:
+    after_xid, after_ref = "coalesce((SELECT xid FROM last), '0'::xid8)", "coalesce((SELECT ref FROM last), '')"
     return text(
-        f"SELECT ref, xid::text::bigint AS xid, leaf FROM {stream.view}"  # noqa: S608 - the view's name is a constant of its room
-        " WHERE xid >= CAST(CAST(:xid AS bigint) AS text)::xid8 AND xid < pg_snapshot_xmin(pg_current_snapshot())"
-        '   AND (xid > CAST(CAST(:xid AS bigint) AS text)::xid8 OR ref COLLATE "C" > :ref)'
+        "WITH last AS MATERIALIZED (SELECT last_xid::text::xid8 AS xid, refs[cardinality(refs)] AS ref"  # noqa: S608 - the view's name is a constant of its room
+        " FROM foundation.sealed_block WHERE stream = :stream ORDER BY seq DESC LIMIT 1)"
+        f" SELECT ref, xid::text::bigint AS xid, leaf FROM {stream.view}"
+        f" WHERE xid >= {after_xid} AND xid < pg_snapshot_xmin(pg_current_snapshot())"
+        f'   AND (xid > {after_xid} OR ref COLLATE "C" > {after_ref})'
         ' ORDER BY xid, ref COLLATE "C" LIMIT :size'
     )
 
