@@ -31,7 +31,7 @@ from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.doors import STRICT_SCHEMAS
 from xinyidai.foundation.pages.assets import assets_router
 from xinyidai.foundation.settings import Settings
-from xinyidai.parties.routes.session_ids import RenewingSessionConfig
+from xinyidai.parties.routes.session_ids import TokenCookieConfig
 from xinyidai.parties.rules import SESSION_LASTS
 from xinyidai.partners.rules import Scope
 
@@ -68,8 +68,7 @@ def create_app(
 ) -> Litestar:
     """Build the application on the app role's sessions.
 
-    `make_store` gives the shared store for sign-ins and allowances by name; without it they live in this process,
-    which loses sign-ins between two web processes.
+    `make_store` gives the shared store for allowances by name; without it each web process counts its own.
 
     Raises
     ------
@@ -89,7 +88,8 @@ def create_app(
             "now": Provide(_now_of_request, sync_to_thread=False),
         },
         middleware=[
-            RenewingSessionConfig(
+            TokenCookieConfig(
+                secret=settings.secret("session cookie"),
                 key=SESSION_COOKIE,
                 max_age=SESSION_SECONDS,
                 secure=not settings.sandbox,
