@@ -1,6 +1,7 @@
 """The city's clock: one line, forward only, kept over restarts; the registry and the bureau beside it."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from builders_town import CLIENT, SECRET, START, Town
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from city.clock import DAY_A_MINUTE, Mode, a_new_line
 from city.living.city import City, Ground
 from city.living.flowing import heed, is_awake
+from city.living.timekeeping import LIVED_MARGIN, Timekeeper
+from city.store import Store
 from city.world.calendar import after_hours, is_open, is_working_day
 
 live = pytest.mark.parametrize("town", [Mode.LIVE], indirect=True)
@@ -137,6 +140,27 @@ async def test_a_restart_keeps_the_line(town: Town) -> None:
 
     assert again.clock.now() == before + timedelta(days=10)
     again.store.close()
+
+
+def test_a_city_that_nobody_could_stop_goes_on_from_where_it_lived(tmp_path: Path) -> None:
+    store, wall = Store(tmp_path / "city.sqlite3"), [WALL]
+    killed = Timekeeper(store, mode=Mode.LIVE, starts_at=START, wall=lambda: wall[0])
+    killed.run(DAY_A_MINUTE)
+    wall[0] += timedelta(minutes=1)
+    killed.note_living()
+    lived_until = killed.now()
+
+    wall[0] += timedelta(hours=9)
+    passed = Timekeeper(store, mode=Mode.LIVE, starts_at=START, wall=lambda: wall[0])
+    resumed = Timekeeper(store, mode=Mode.LIVE, starts_at=START, wall=lambda: wall[0])
+    resumed.go_on()
+    again = resumed.now()
+    resumed.go_on()
+
+    assert passed.now() - lived_until == timedelta(days=540)
+    assert again - lived_until == LIVED_MARGIN * DAY_A_MINUTE
+    assert (resumed.now(), resumed.line.rate) == (again, DAY_A_MINUTE)
+    store.close()
 
 
 async def test_city_toml_of_another_seed_is_refused_and_says_no_secret(town: Town) -> None:

@@ -24,6 +24,7 @@ SKIP_ROUNDS = 3
 SKIP_PAUSE_SECONDS = 0.3
 """So long the platform's worker gets between two rounds of a skipped day: its beat ticks each second."""
 SKIPPED_DAYS = 30
+LIVING_SECONDS = 1.0
 
 LOOKS_AFTER_EVERY = 4
 """Looks into the inbox for each look at what became of one's own offers: those answer by the firm's bell as well."""
@@ -35,7 +36,7 @@ Living = Callable[[Inhabitants, datetime, int], Awaitable[None]]
 def start_flowing(city: City) -> list[asyncio.Task[None]]:
     """Start the tasks of a city in live mode; the caller cancels them. They go on after every failure they know."""
     places = [_live(city, f"bank {number}", _bank(number)) for number in range(len(banks()))]
-    lives = [*places, _live(city, "firms", _firms), _live(city, "funds", _funds), _watch(city)]
+    lives = [*places, _live(city, "firms", _firms), _live(city, "funds", _funds), _watch(city), _note_living(city)]
     return [asyncio.create_task(life) for life in lives]
 
 
@@ -124,6 +125,13 @@ async def _watch(city: City) -> None:
         living = city.inhabitants
         if living is not None and not city.is_skipping:
             await _quietly(_wait_for_persons(city, living))
+
+
+async def _note_living(city: City) -> None:
+    """Write down every second that the city lives, for a start after nobody could stop the time."""
+    while True:
+        city.clock.note_living()
+        await asyncio.sleep(LIVING_SECONDS)
 
 
 async def _wait_for_persons(city: City, living: Inhabitants) -> None:
