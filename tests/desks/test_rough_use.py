@@ -82,6 +82,22 @@ async def test_an_old_tab_is_told_what_became_of_its_offer(
     assert await count(session, states) == 1
 
 
+async def test_an_offer_is_accepted_without_scripts(
+    browser: Browser, database: Database, noon: datetime, desk: FullDesk
+) -> None:
+    async with a_server(database, now=noon) as served, a_page(browser, served, scripts=False) as watched:
+        await enter(watched, served, desk)
+        await watched.open(f"/firm/offers/{desk.offers[0].id}")
+        await watched.page.keyboard.press("Tab")
+        skips_to = await watched.page.locator(":focus").get_attribute("href")
+        await watched.page.get_by_label("我已阅读金额").check()
+        await watched.page.get_by_role("button", name="接受报价").click()
+        said = await watched.page.locator("main").inner_text()
+
+    assert skips_to == "#main"
+    assert "您已接受报价" in said
+
+
 async def test_without_a_network_nothing_typed_is_lost(
     browser: Browser, database: Database, noon: datetime, desk: FullDesk
 ) -> None:
