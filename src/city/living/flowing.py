@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -130,7 +131,11 @@ async def _watch(city: City) -> None:
 async def _note_living(city: City) -> None:
     """Write down every second that the city lives, for a start after nobody could stop the time."""
     while True:
-        city.clock.note_living()
+        try:
+            city.clock.note_living()
+        except sqlite3.OperationalError as error:
+            # A full or busy disk: the city lives all the same, and the next second is noted again.
+            log.warning("life_not_noted", error=type(error).__name__)
         await asyncio.sleep(LIVING_SECONDS)
 
 
