@@ -143,11 +143,13 @@ def skip_a_month(living: Living) -> None:
     """Run thirty days as fast as everybody can act, and wait until they have passed."""
     before = living.now()
     tell_clock(living, word="skip_month")
-    wait_until(
-        lambda: (living.now() - before).days >= MONTH_DAYS and not living.clock()["is_paused"],
-        seconds=SKIP_SECONDS,
-        what="a month passes and time flows again",
-    )
+    wait_until(lambda: (living.now() - before).days >= MONTH_DAYS, seconds=SKIP_SECONDS, what="a month passes")
+    wait_until_time_flows(living)
+
+
+def wait_until_time_flows(living: Living) -> None:
+    """Wait until no month is being skipped, nor anybody waited for."""
+    wait_until(lambda: not living.clock()["is_paused"], seconds=SKIP_SECONDS, what="time flows")
 
 
 def wanted_by(today: datetime) -> str:
