@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from city.clock import DAY_A_MINUTE, Mode, a_new_line
+from city.living import flowing
 from city.living.city import City, Ground
 from city.living.flowing import heed, is_awake
 from city.living.timekeeping import LIVED_MARGIN, Timekeeper
@@ -81,6 +82,21 @@ async def test_time_waits_for_a_person_and_goes_on_by_itself(town: Town) -> None
     assert (waiting["waits_for"], waiting["rate"]) == ("person", 0)
     assert (going["waits_for"], going["rate"]) == (None, 14_400)
     assert town.city.clock.line.is_paused, "who was stopped by hand does not go on by itself"
+
+
+@live
+@pytest.mark.parametrize(("waits_for", "stays_paused"), [("person", False), (None, True)])
+async def test_after_a_skipped_month_only_a_button_keeps_the_time_paused(
+    town: Town, monkeypatch: pytest.MonkeyPatch, waits_for: str | None, stays_paused: bool
+) -> None:
+    monkeypatch.setattr(flowing, "SKIPPED_DAYS", 1)
+    monkeypatch.setattr(flowing, "SKIP_PAUSE_SECONDS", 0.0)
+    town.city.clock.run(DAY_A_MINUTE)
+    town.city.clock.pause(waits_for=waits_for)
+
+    await flowing.skip_month(town.city)
+
+    assert town.city.clock.line.is_paused == stays_paused
 
 
 @live

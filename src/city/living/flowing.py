@@ -43,7 +43,8 @@ def start_flowing(city: City) -> list[asyncio.Task[None]]:
 
 async def skip_month(city: City) -> None:
     """Run thirty days as fast as everybody can act, a day after the other, then go on as before."""
-    was_paused = city.clock.line.is_paused
+    # Time that only waited for a person goes on: by then the person may have left, and nobody would let it run again.
+    was_paused = city.clock.line.is_paused and city.clock.line.waits_for is None
     city.is_skipping = True
     try:
         city.clock.pause()
