@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 
 import asyncpg
 from builders_pages import Watched
-from builders_processes import Processes, wait_until
+from builders_processes import Processes, answers, wait_until
 from playwright.async_api import Page
 
 from xinyidai.cli.demo.neighbours import free_port
@@ -67,7 +67,9 @@ class Living:
         size = ["--seed", str(SEED), "--firms", str(self.firms)]
         launcher = self.processes.start("demo", "-P", "-m", "xinyidai", "demo", *size, *ports)
         wait_until(
-            lambda: launcher.poll() is not None or self._is_ready(), seconds=READY_SECONDS, what="the city lives"
+            lambda: launcher.poll() is not None or (self._is_ready() and answers(f"{self.url}/health/live")),
+            seconds=READY_SECONDS,
+            what="the city lives",
         )
         assert launcher.poll() is None, self.processes.said("demo")[-2000:]
         return launcher
