@@ -4,10 +4,9 @@ from collections import defaultdict
 from collections.abc import Hashable
 
 from litestar import Litestar
-from litestar.stores.memory import MemoryStore
-from litestar.stores.registry import StoreRegistry
 
 from xinyidai.app import create_app
+from xinyidai.app.allowances import Allowances
 from xinyidai.foundation.clock import BusinessClock, WallClock
 from xinyidai.foundation.database import Sessions
 from xinyidai.foundation.settings import Settings
@@ -19,13 +18,14 @@ _lent: list[tuple[Hashable, Litestar]] = []
 def an_application(settings: Settings, sessions: Sessions, *, clock: BusinessClock | None = None) -> Litestar:
     """Return the application over a database, until the test ends; two at once are two.
 
-    Sign-ins and allowances begin anew. What counts made-up keys does not: a test of it builds its own application.
+    Allowances begin anew. What counts made-up keys does not: a test of it builds its own application.
     """
     kind = (settings.sandbox, settings.requests_per_minute, settings.failed_keys_per_minute)
     waiting = _at_rest[kind]
     app = waiting.pop() if waiting else create_app(settings, sessions)
-    app.stores = StoreRegistry(default_factory=lambda _name: MemoryStore())
-    app.state.update({"settings": settings, "sessions": sessions, "clock": clock or WallClock()})
+    allowances = Allowances(settings.requests_per_minute)
+    told = {"settings": settings, "sessions": sessions, "clock": clock or WallClock(), "allowances": allowances}
+    app.state.update(told)
     _lent.append((kind, app))
     return app
 

@@ -5,11 +5,12 @@ import os
 import re
 import socket
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,13 +29,20 @@ from xinyidai.foundation.settings import DatabaseRole
 NODE_MODULES = Path(__file__).resolve().parents[1] / "frontend_templates" / "node_modules"
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
-SIZES = {"phone": PHONE, "desk": DESK}
+NARROW = {"width": 320, "height": 640}
+SIZES = {"narrow": NARROW, "phone": PHONE, "desk": DESK}
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 
 PICTURES = os.environ.get("PAGE_PICTURES", "")
 """A folder: every page that a test opens is pictured into it, to be looked at."""
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+
+class Place(Protocol):
+    """Where a platform is served."""
+
+    url: str
 
 
 @dataclass
@@ -126,24 +134,35 @@ class Watched:
 
 @asynccontextmanager
 async def a_page(
-    browser: Browser, served: Served, *, size: str = "phone", language: str = "zh", scripts: bool = True
+    browser: Browser,
+    served: Place,
+    *,
+    size: str = "phone",
+    language: str = "zh",
+    scripts: bool = True,
+    is_dark: bool = False,
+    other_hosts: Collection[str] = (),
 ) -> AsyncGenerator[Watched]:
-    """Open an empty browser context that notes console errors, failed requests and requests to other hosts."""
+    """Open an empty browser context that notes console errors, failed requests and requests to other hosts.
+
+    `other_hosts` (host:port) are those that a person goes to on purpose, such as the tax office.
+    """
     context = await browser.new_context(
         viewport=SIZES[size],  # type: ignore[arg-type]
         locale=LOCALES[language],
         bypass_csp=False,
         java_script_enabled=scripts,
+        color_scheme="dark" if is_dark else "light",
         service_workers="block",
     )
     page = await context.new_page()
     watched = Watched(page, served.url, name=f"{size}-{language}", size=size)
-    _watch(page, watched.complaints.append, host=urlsplit(served.url).netloc)
+    _watch(page, watched.complaints.append, hosts={urlsplit(served.url).netloc, *other_hosts, ""})
     yield watched
     await context.close()
 
 
-def _watch(page: Page, complain: Callable[[str], None], *, host: str) -> None:
+def _watch(page: Page, complain: Callable[[str], None], *, hosts: Collection[str]) -> None:
     page.on("console", lambda said: complain(f"console: {said.text}") if said.type == "error" else None)
     page.on("pageerror", lambda error: complain(f"script: {error}"))
     page.on(
@@ -156,9 +175,7 @@ def _watch(page: Page, complain: Callable[[str], None], *, host: str) -> None:
     )
     page.on(
         "request",
-        lambda request: (
-            complain(f"other host: {request.url}") if urlsplit(request.url).netloc not in {host, ""} else None
-        ),
+        lambda request: complain(f"other host: {request.url}") if urlsplit(request.url).netloc not in hosts else None,
     )
 
 

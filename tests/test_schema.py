@@ -17,7 +17,6 @@ from builders_databases import Database, a_clone
 from builders_parties import a_firm, a_regulator, the_operator
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from litestar.stores.memory import MemoryStore
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -37,7 +36,7 @@ from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import PostgresServer
 from xinyidai.foundation.errors import Refusal
 from xinyidai.foundation.settings import settings as known_settings
-from xinyidai.parties.routes.session_ids import TOKEN
+from xinyidai.parties.routes.session_ids import TOKEN, TokenCookieBackend, TokenCookieConfig
 from xinyidai.parties.rules import DuplicateMembership, SessionStage
 from xinyidai.parties.service.people import add_membership
 from xinyidai.parties.service.sessions import open_session
@@ -70,7 +69,7 @@ class Served:
     runner: asyncio.Runner
     database: Database
     client: httpx.AsyncClient
-    store: MemoryStore
+    cookies: TokenCookieBackend
     schema: schemathesis.schemas.BaseSchema
     viewers: dict[str, Viewer | None]
     known: dict[str, list[str]]
@@ -87,8 +86,8 @@ class Served:
             token, _expires_at = await open_session(
                 session, viewer.principal_id, viewer.organisation_id, stage=stage, agent=""
             )
-        await self.store.set("seat", json.dumps({TOKEN: token}).encode())
-        return f"{SESSION_COOKIE}=seat"
+        (seat,) = self.cookies.dump_data({TOKEN: token})
+        return f"{SESSION_COOKIE}={seat.decode()}"
 
     async def _call(self, case: Case, who: str) -> httpx.Response:
         viewer = self.viewers[who]
@@ -127,17 +126,17 @@ async def _serve(stack: AsyncExitStack, runner: asyncio.Runner, cluster: Postgre
     database = await stack.enter_async_context(a_clone(cluster))
     later = BEGAN + LONG_AFTER
     viewers = await _people(database, later)
-    store = MemoryStore()
     allowing = database.settings.model_copy(
         update={"sandbox": True, "requests_per_minute": 1_000_000, "failed_keys_per_minute": 1_000_000}
     )
-    app = create_app(allowing, database.app, clock=AnchoredClock(wall_now(), later), make_store=lambda _name: store)
+    app = create_app(allowing, database.app, clock=AnchoredClock(wall_now(), later))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=PLATFORM))
     # Through JSON, as a reader of the document gets it.
     schema = schemathesis.openapi.from_dict(json.loads(json.dumps(describe(app))))
     schema.config.update(base_url=PLATFORM)
-    return Served(runner, database, client, store, schema, viewers, await _ids(database, viewers))
+    cookies = TokenCookieBackend(TokenCookieConfig(secret=allowing.secret("session cookie")))
+    return Served(runner, database, client, cookies, schema, viewers, await _ids(database, viewers))
 
 
 async def _people(database: Database, later: datetime) -> dict[str, Viewer | None]:

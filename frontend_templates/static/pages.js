@@ -1,4 +1,4 @@
-/* What the pages add to HTML and HTMX: dark mode after the system, the focus on the error summary. All else is HTML. */
+/* What the pages add to HTML and HTMX: dark mode after the system, the focus on the error summary, no form lost offline. All else is HTML. */
 (function () {
   "use strict";
   var dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -18,6 +18,16 @@
     var link = event.target.closest ? event.target.closest("#error-summary a") : null;
     var field = link && document.getElementById(link.hash.slice(1));
     if (field) { event.preventDefault(); field.focus(); field.scrollIntoView({ block: "center" }); }
+  });
+
+  // Without a connection a form stays as it was typed: the browser's own page about it would lose what was filled in.
+  document.addEventListener("submit", function (event) {
+    var said = document.getElementById("offline");
+    if (said && navigator.onLine === false) { event.preventDefault(); said.hidden = false; said.focus(); }
+  });
+  window.addEventListener("online", function () {
+    var said = document.getElementById("offline");
+    if (said) { said.hidden = true; }
   });
 
   // An open account menu closes with Escape and by a click elsewhere.

@@ -43,6 +43,9 @@ def main(argv: Sequence[str]) -> int:
     _add_ground(serve)
     serve.add_argument("--port", type=int, default=PORT)
     serve.add_argument("--own-process", default=OWN_PROCESS, help="credit code of the bank with a process of its own")
+    serve.add_argument(
+        "--go-on", action="store_true", help="go on from where the city last lived; else its time passed meanwhile"
+    )
     bank = verbs.add_parser("bank", help="run one bank of a live city in this process")
     bank.add_argument("code", help="the bank's credit code")
     bank.add_argument("--parent", type=int, default=os.getppid(), help="end with this process")
@@ -74,6 +77,8 @@ def _serve(asked: argparse.Namespace) -> int:
         return 1
     own = asked.own_process if asked.mode == Mode.LIVE else ""
     city = City.found(_ground(asked, own_process=own))
+    if asked.go_on:
+        city.clock.go_on()
     child = _start_bank(asked, own) if own else None
     try:
         app = create_app(city, control_token=token)

@@ -1,6 +1,7 @@
 """The city's clock: one line, forward only, kept over restarts; the registry and the bureau beside it."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from builders_town import CLIENT, SECRET, START, Town
@@ -8,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from city.clock import DAY_A_MINUTE, Mode, a_new_line
+from city.living import flowing
 from city.living.city import City, Ground
 from city.living.flowing import heed, is_awake
+from city.living.timekeeping import LIVED_MARGIN, Timekeeper
+from city.store import Store
 from city.world.calendar import after_hours, is_open, is_working_day
 
 live = pytest.mark.parametrize("town", [Mode.LIVE], indirect=True)
@@ -81,6 +85,21 @@ async def test_time_waits_for_a_person_and_goes_on_by_itself(town: Town) -> None
 
 
 @live
+@pytest.mark.parametrize(("waits_for", "stays_paused"), [("person", False), (None, True)])
+async def test_after_a_skipped_month_only_a_button_keeps_the_time_paused(
+    town: Town, monkeypatch: pytest.MonkeyPatch, waits_for: str | None, stays_paused: bool
+) -> None:
+    monkeypatch.setattr(flowing, "SKIPPED_DAYS", 1)
+    monkeypatch.setattr(flowing, "SKIP_PAUSE_SECONDS", 0.0)
+    town.city.clock.run(DAY_A_MINUTE)
+    town.city.clock.pause(waits_for=waits_for)
+
+    await flowing.skip_month(town.city)
+
+    assert town.city.clock.line.is_paused == stays_paused
+
+
+@live
 async def test_bots_act_while_the_time_stands_for_the_person_they_keep_waiting(town: Town) -> None:
     now = town.city.clock.now()
 
@@ -137,6 +156,27 @@ async def test_a_restart_keeps_the_line(town: Town) -> None:
 
     assert again.clock.now() == before + timedelta(days=10)
     again.store.close()
+
+
+def test_a_city_that_nobody_could_stop_goes_on_from_where_it_lived(tmp_path: Path) -> None:
+    store, wall = Store(tmp_path / "city.sqlite3"), [WALL]
+    killed = Timekeeper(store, mode=Mode.LIVE, starts_at=START, wall=lambda: wall[0])
+    killed.run(DAY_A_MINUTE)
+    wall[0] += timedelta(minutes=1)
+    killed.note_living()
+    lived_until = killed.now()
+
+    wall[0] += timedelta(hours=9)
+    passed = Timekeeper(store, mode=Mode.LIVE, starts_at=START, wall=lambda: wall[0])
+    resumed = Timekeeper(store, mode=Mode.LIVE, starts_at=START, wall=lambda: wall[0])
+    resumed.go_on()
+    again = resumed.now()
+    resumed.go_on()
+
+    assert passed.now() - lived_until == timedelta(days=540)
+    assert again - lived_until == LIVED_MARGIN * DAY_A_MINUTE
+    assert (resumed.now(), resumed.line.rate) == (again, DAY_A_MINUTE)
+    store.close()
 
 
 async def test_city_toml_of_another_seed_is_refused_and_says_no_secret(town: Town) -> None:

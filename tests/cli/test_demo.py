@@ -22,7 +22,7 @@ from xinyidai.access.rules import OrganisationKind
 from xinyidai.access.service import act_as_platform
 from xinyidai.cli.demo.keeping import HALF_MADE, Keeper
 from xinyidai.cli.demo.live import DISK_FULL, told
-from xinyidai.cli.demo.neighbours import CityPlan, Neighbours, wait_for
+from xinyidai.cli.demo.neighbours import MOST_RESTARTS, CityPlan, Neighbours, Watched, look_after, wait_for
 from xinyidai.cli.demo.reading import Firm
 from xinyidai.cli.demo.seeding import (
     Actor,
@@ -184,6 +184,32 @@ def test_a_child_that_ends_before_it_answers_is_said() -> None:
 
     beside.stop(child)
     assert beside.started == []
+
+
+def test_a_child_that_ends_is_started_again_so_many_times_and_no_more(capsys: pytest.CaptureFixture[str]) -> None:
+    beside = Neighbours()
+    watched = Watched("the child", lambda: beside.start(["no.such.module"]), beside.start(["no.such.module"]))
+
+    for _ in range(MOST_RESTARTS):
+        watched.child.wait(30)
+        look_after(beside, [watched])
+    watched.child.wait(30)
+    with pytest.raises(ClickException, match="the same command goes on from there"):
+        look_after(beside, [watched])
+
+    assert f"starting it again (1 of {MOST_RESTARTS})" in capsys.readouterr().err
+    assert beside.started == []
+
+
+def test_who_lives_is_left_alone() -> None:
+    beside = Neighbours()
+    child = beside.start(["http.server", "--bind", "127.0.0.1", "0"])
+    watched = Watched("the child", lambda: beside.start(["no.such.module"]), child)
+
+    look_after(beside, [watched])
+
+    assert (watched.child, watched.restarts) == (child, 0)
+    beside.stop_all()
 
 
 @pytest.fixture

@@ -117,6 +117,8 @@ async def test_every_button_reaches_the_city_with_the_token_and_the_bar_shows_th
         shown.append((await visitor.get("/live/clock")).text)
 
     assert 'hx-get="/live/clock"' in before
+    # Beside the time, and for a phone behind a word; styles show one of the two.
+    assert before.count('value="skip_month"') == 2
     assert all(f'value="{word}"' in before for word in ("run", "pause", "speed", "skip_month"))
     assert [told["act"] for told in town.told] == ["run", "speed", "pause", "skip_month"]
     assert {told["token"] for told in town.told} == {"Bearer the token"}

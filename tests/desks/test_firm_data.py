@@ -206,6 +206,9 @@ def test_every_state_and_reason_of_a_pull_has_its_words(noon: datetime, language
     waiting = said[PullState.PENDING, PullReason.QUOTA]
     assert re.search(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}", waiting)
     assert 'max="12" value="3"' in said[PullState.RUNNING, None]
+    asks_again = {state: 'href="/firm/data"' in said[state, None] for state in PullState}
+    assert [state for state, does in asks_again.items() if does] == [PullState.PENDING, PullState.RUNNING]
+    assert len({said[state, None].split("</h2>")[0] for state in PullState}) == 3
     assert "1,200" in said[PullState.READY, None]
     assert len({said[PullState.DENIED, reason] for reason in PullReason}) == len(PullReason)
 

@@ -64,6 +64,25 @@ async def test_every_page_of_the_desk_is_whole_and_accessible(
     assert watched.complaints == []
 
 
+async def test_pages_fit_the_narrowest_window_in_the_dark_too(
+    browser: Browser, database: Database, noon: datetime
+) -> None:
+    desk = await a_full_desk(database, now=noon)
+    demand = f"/firm/demands/{desk.demand.id}"
+    paths = ["/", "/firm", "/firm/profile", "/firm/demands/new", demand, f"{demand}/indications", f"{demand}/offers"]
+    found: dict[str, list[str]] = {}
+
+    async with a_server(database, now=noon) as served, a_page(browser, served, size="narrow", is_dark=True) as watched:
+        await sign_in_as(watched.page.context, served, str(desk.firm.principal_id), str(desk.firm.organisation_id))
+        for path in paths:
+            await watched.open(path)
+            found[path] = await watched.faults()
+        theme = await watched.page.evaluate("document.documentElement.dataset.bsTheme")
+
+    assert theme == "dark"
+    assert {path: faults for path, faults in found.items() if faults} == {}
+
+
 async def test_a_firm_asks_for_finance_on_a_phone_without_scripts(
     browser: Browser, database: Database, noon: datetime, desk: FullDesk
 ) -> None:

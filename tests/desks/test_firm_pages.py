@@ -7,13 +7,19 @@ from datetime import datetime
 import pytest
 from builders_databases import Database, a_furnished_clone
 from builders_desks import FullDesk, Reader, a_full_desk, a_reader, id_in
-from builders_parties import a_lender, a_sole_trader
+from builders_parties import a_lender, a_sole_trader, a_viewer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from xinyidai.access.rules import Role
 from xinyidai.access.service import act_as_platform
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import PostgresServer
+from xinyidai.foundation.pages.rendering import environment
+from xinyidai.foundation.pages.words import Language
+from xinyidai.matching import service as matching
+from xinyidai.matching.rules.states import DeclineReason
+from xinyidai.parties.rules import PartyId
 
 ANSWERS: dict[str, str | list[str]] = {
     "use": "raw_materials",
@@ -165,6 +171,19 @@ async def test_a_demand_is_checked_confirmed_and_posted_once(reader: Reader) -> 
     assert str(id_in(first.headers["location"]))[-12:].upper() in posted
 
 
+async def test_the_way_back_to_the_answers_posts_no_second_demand(reader: Reader) -> None:
+    shown = re.search(r'name="form_token" value="([^"]+)"', await reader.read("/firm/demands/new"))
+    assert shown is not None
+    # A browser that goes back to the page of the answers sends the questions' form again, as it was.
+    pages = [await reader.client.post("/firm/demands/new", data=ANSWERS | {"form_token": shown.group(1)}) for _ in "12"]
+    tokens = {re.search(r'name="form_token" value="([^"]+)"', page.text).group(1) for page in pages}  # type: ignore[union-attr]
+    sent = ANSWERS | {"form_token": tokens.pop(), "step": "confirm"}
+    posted = [await reader.client.post("/firm/demands/new", data=sent) for _page in pages]
+
+    assert tokens == set()
+    assert len({answer.headers["location"] for answer in posted}) == 1
+
+
 async def test_wrong_answers_are_all_named_and_all_kept(reader: Reader) -> None:
     wrong = {"use": "gambling", "amount": "很多", "term_months": "999", "wanted_by": "2020-01-01"}
     answer = await reader.send("/firm/demands/new", wrong)
@@ -219,6 +238,50 @@ async def test_a_bank_is_chosen_under_a_written_authority(reader: Reader, desk: 
     assert "查看或撤回授权书" in after
 
 
+async def test_a_range_of_one_figure_is_shown_as_that_figure(reader: Reader, desk: FullDesk) -> None:
+    page = await reader.read(f"/firm/demands/{desk.demand.id}/indications")
+
+    assert "6–12 个月" in page
+    template = environment(Language.ZH).from_string("{% from 'parts/show.html' import between %}{{ between(a, b) }}")
+    assert [template.render(a="3.80%", b=b) for b in ("3.80%", "4.20%")] == ["3.80%", "3.80% – 4.20%"]
+
+
+async def choose(reader: Reader, desk: FullDesk) -> None:
+    path = f"/firm/demands/{desk.demand.id}/indications"
+    digest = re.search(r'name="digest" value="(\w+)"', await reader.read(path))
+    assert digest is not None
+    chosen: dict[str, str | list[str]] = {"chosen": str(desk.indicated.id), "digest": digest.group(1), "agrees": "yes"}
+    assert (await reader.send(path, chosen)).status_code == 303
+
+
+async def test_who_has_chosen_all_it_may_is_told_what_it_waits_for(reader: Reader, desk: FullDesk) -> None:
+    await choose(reader, desk)
+    page = await reader.read(f"/firm/demands/{desk.demand.id}/indications")
+
+    assert "还可选 0 家" not in page
+    assert "<fieldset" not in page
+    assert "您同时最多选择 3 家银行，现已选满" in page
+    assert re.search(r"应在 2025年6月\d+日 前给出正式报价", page)
+    assert f'href="/firm/demands/{desk.demand.id}/offers"' in page
+
+
+async def test_a_chosen_bank_that_says_no_is_named_with_its_reason_and_what_to_do(
+    reader: Reader, desk: FullDesk, database: Database, noon: datetime
+) -> None:
+    await choose(reader, desk)
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank = await a_viewer(session, PartyId(desk.indicated.lender_id), Role.OFFICER, now=noon)
+        await matching.decline(
+            session, bank, desk.indicated.dispatch_id, reason=DeclineReason.CAPACITY_CASH_FLOW, now=noon
+        )
+    pages = [await reader.read(path) for path in ("/firm", f"/firm/demands/{desk.demand.id}")]
+
+    assert ["您选择的 1 家银行不再办理" in page for page in pages] == [True, True]
+    assert ["经营现金流不足以还款" in page for page in pages] == [True, True]
+    assert ["其余银行的报价可以照常比较和接受" in page for page in pages] == [True, True]
+
+
 async def test_offers_are_compared_and_one_is_accepted(reader: Reader, desk: FullDesk) -> None:
     compared = await reader.read(f"/firm/demands/{desk.demand.id}/offers")
     cheap = f"/firm/offers/{desk.offers[0].id}"
@@ -267,15 +330,29 @@ async def test_a_demand_is_withdrawn_only_when_sure(reader: Reader, desk: FullDe
 async def test_the_profile_shows_score_reasons_sales_and_asks_for_a_person(reader: Reader) -> None:
     scored = await reader.send("/firm/profile/score", {}, shown_on="/firm/profile")
     page = await reader.read("/firm/profile")
+    main = page[page.index("<main") : page.index("</main")]
     empty = await reader.send("/firm/profile/review", {"wish": " "})
     asked = await reader.send("/firm/profile/review", {"wish": "三月的发票不全"})
 
     assert scored.status_code == 303
     assert re.search(r"您的信用评分是 \d+ 分", page)
     assert "为什么是这个分数" in page
+    assert 'href="/firm/demands/new"' not in main
     assert page.count('<tr><th scope="row">') > 24
     assert empty.status_code == 422
     assert asked.headers["location"] == "/firm/profile"
+
+
+async def test_a_scored_firm_with_nothing_open_is_led_to_asking(reader: Reader, desk: FullDesk) -> None:
+    path = f"/firm/demands/{desk.demand.id}"
+    await reader.send("/firm/profile/score", {}, shown_on="/firm/profile")
+    asking = await reader.read("/firm/profile")
+    await reader.send(f"{path}/withdraw", {"sure": "yes"}, shown_on=path)
+    done = await reader.read("/firm/profile")
+
+    primary = re.compile(r'class="btn btn-primary btn-main"[^>]*>([^<]+)<')
+    assert (primary.findall(asking), primary.findall(done)) == ([], ["提出融资需求"])
+    assert "重新评分" in done
 
 
 async def test_the_firm_sees_who_read_its_data(reader: Reader) -> None:

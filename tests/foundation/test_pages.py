@@ -149,6 +149,14 @@ def test_a_chart_stays_inside_its_picture(values: list[int]) -> None:
         assert charts.TOP - 1 <= mark.y <= mark.y + mark.height <= charts.HEIGHT - charts.BOTTOM + 1
 
 
+def test_the_last_of_many_labels_is_not_cut_at_the_edge() -> None:
+    many = charts.picture([(f"25-{place:02}", 1) for place in range(24)])
+    few = charts.picture([("可用资金", 1), ("已预留", 1)])
+
+    assert [mark.is_at_the_edge for mark in many.marks if mark.has_label][-2:] == [False, True]
+    assert not any(mark.is_at_the_edge for mark in few.marks)
+
+
 @given(st.lists(st.integers(min_value=-(10**9), max_value=10**9), min_size=1, max_size=12))
 def test_a_waterfall_ends_at_its_sum(values: list[int]) -> None:
     drawn = charts.waterfall([("", value) for value in values])

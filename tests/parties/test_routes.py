@@ -1,5 +1,6 @@
 """The doors of parties, over HTTP."""
 
+from base64 import b64encode
 from collections.abc import AsyncGenerator
 from datetime import datetime
 
@@ -8,6 +9,7 @@ import pytest
 from builders_applications import an_application
 from builders_parties import a_credit_code, a_viewer
 from conftest import Database
+from litestar.middleware.session.client_side import AAD
 
 from xinyidai.access.rules import OrganisationKind, Role
 from xinyidai.access.service import act_as_platform
@@ -155,6 +157,32 @@ async def test_a_session_planted_before_the_sign_in_is_not_taken_over(client: ht
 
     assert (signed_in.status_code, owner.status_code) == (200, 200)
     assert attacker.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "cookie", ["", "null", "A", "a b", "中", b64encode(b"x" * 40).decode(), b64encode(b"x" * 20 + AAD + b"[").decode()]
+)
+async def test_a_cookie_of_anybodys_making_is_nobodys(client: httpx.AsyncClient, cookie: str) -> None:
+    answer = await client.get(f"{API}/me", headers={"Cookie": f"xinyidai_session={cookie}".encode()})
+
+    assert answer.status_code == 401
+
+
+async def test_a_session_outlives_the_process_that_began_it(
+    client: httpx.AsyncClient, database: Database, noon: datetime
+) -> None:
+    await client.post(f"{API}/firms", json=a_firm_body())
+    await client.post(f"{API}/sign-in", json={"email": "owner@example.com", "password": PASSWORD})
+
+    restarted = an_application(database.settings, database.app, clock=AnchoredClock(wall_now(), noon, 0.0))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(restarted), base_url="https://platform.test", cookies=client.cookies
+    ) as again:
+        still_in = await again.get(f"{API}/me")
+        await again.post(f"{API}/sign-out")
+    out = await client.get(f"{API}/me")
+
+    assert (still_in.status_code, out.status_code) == (200, 401)
 
 
 async def test_a_visitor_gets_no_session(client: httpx.AsyncClient) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -24,6 +25,7 @@ SKIP_ROUNDS = 3
 SKIP_PAUSE_SECONDS = 0.3
 """So long the platform's worker gets between two rounds of a skipped day: its beat ticks each second."""
 SKIPPED_DAYS = 30
+LIVING_SECONDS = 1.0
 
 LOOKS_AFTER_EVERY = 4
 """Looks into the inbox for each look at what became of one's own offers: those answer by the firm's bell as well."""
@@ -35,13 +37,14 @@ Living = Callable[[Inhabitants, datetime, int], Awaitable[None]]
 def start_flowing(city: City) -> list[asyncio.Task[None]]:
     """Start the tasks of a city in live mode; the caller cancels them. They go on after every failure they know."""
     places = [_live(city, f"bank {number}", _bank(number)) for number in range(len(banks()))]
-    lives = [*places, _live(city, "firms", _firms), _live(city, "funds", _funds), _watch(city)]
+    lives = [*places, _live(city, "firms", _firms), _live(city, "funds", _funds), _watch(city), _note_living(city)]
     return [asyncio.create_task(life) for life in lives]
 
 
 async def skip_month(city: City) -> None:
     """Run thirty days as fast as everybody can act, a day after the other, then go on as before."""
-    was_paused = city.clock.line.is_paused
+    # Time that only waited for a person goes on: by then the person may have left, and nobody would let it run again.
+    was_paused = city.clock.line.is_paused and city.clock.line.waits_for is None
     city.is_skipping = True
     try:
         city.clock.pause()
@@ -124,6 +127,17 @@ async def _watch(city: City) -> None:
         living = city.inhabitants
         if living is not None and not city.is_skipping:
             await _quietly(_wait_for_persons(city, living))
+
+
+async def _note_living(city: City) -> None:
+    """Write down every second that the city lives, for a start after nobody could stop the time."""
+    while True:
+        try:
+            city.clock.note_living()
+        except sqlite3.OperationalError as error:
+            # A full or busy disk: the city lives all the same, and the next second is noted again.
+            log.warning("life_not_noted", error=type(error).__name__)
+        await asyncio.sleep(LIVING_SECONDS)
 
 
 async def _wait_for_persons(city: City, living: Inhabitants) -> None:

@@ -1,13 +1,17 @@
 """The city's clock as it is kept: one line in memory and on disk, so that a restart goes on where it was."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from city.clock import LIVE_AGE_MS, Line, Mode, a_new_line
 from city.store import Store
 
 Wall = Callable[[], datetime]
+LIVED = "lived"
+LIVED_MARGIN = timedelta(seconds=3)
+"""Added to the last sign of life, so that the time does not go back behind what somebody may have seen after it."""
 
 
 class Timekeeper:
@@ -35,6 +39,20 @@ class Timekeeper:
     def reread(self) -> None:
         """Follow what another process of the city has done to the line."""
         self.line = self._store.read_line() or self.line
+
+    def note_living(self) -> None:
+        """Write down that the city lives at this wall moment."""
+        self._store.remember(LIVED, "city", "at", {"wall": self._wall().isoformat()})
+
+    def go_on(self) -> None:
+        """Go on from where the city last lived: the wall time since, in which nobody acted, is left out."""
+        kept = self._store.remembered(LIVED, "city").get("at")
+        if kept is None or self.line.rate == 0:
+            return
+        wall = self._wall()
+        lived_at = datetime.fromisoformat(str(kept["wall"])) + LIVED_MARGIN
+        if lived_at < wall:
+            self._keep(replace(self.line, wall_anchor=wall, business_anchor=self.line.at(lived_at)))
 
     def pause(self, *, waits_for: str | None = None) -> None:
         """Stop the time, and say whom it waits for."""

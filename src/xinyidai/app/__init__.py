@@ -11,9 +11,6 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.stores.base import Store
-from litestar.stores.memory import MemoryStore
-from litestar.stores.registry import StoreRegistry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import IS_GUARD, SCOPE, viewer_of
@@ -32,7 +29,7 @@ from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.doors import STRICT_SCHEMAS
 from xinyidai.foundation.pages.assets import assets_router
 from xinyidai.foundation.settings import Settings
-from xinyidai.parties.routes.session_ids import RenewingSessionConfig
+from xinyidai.parties.routes.session_ids import TokenCookieConfig
 from xinyidai.parties.rules import SESSION_LASTS
 from xinyidai.partners.rules import Scope
 
@@ -66,13 +63,11 @@ def create_app(
     sessions: Sessions,
     *,
     clock: BusinessClock | None = None,
-    make_store: Callable[[str], Store] | None = None,
     lifespan: Sequence[AbstractAsyncContextManager[None]] = (),
 ) -> Litestar:
     """Build the application on the app role's sessions.
 
-    `make_store` gives the shared store for sign-ins by name; without it they live in this process, which loses sign-ins
-    between two web processes. `lifespan` is entered for as long as the application serves.
+    `lifespan` is entered for as long as the application serves.
 
     Raises
     ------
@@ -92,7 +87,8 @@ def create_app(
             "now": Provide(_now_of_request, sync_to_thread=False),
         },
         middleware=[
-            RenewingSessionConfig(
+            TokenCookieConfig(
+                secret=settings.secret("session cookie"),
                 key=SESSION_COOKIE,
                 max_age=SESSION_SECONDS,
                 secure=not settings.sandbox,
@@ -101,18 +97,23 @@ def create_app(
                 exclude=["^/static", "^/live/"],
             ).middleware,
             Authentication(FailedKeys(settings.failed_keys_per_minute)),
-            RequestAllowance(
-                Allowances(settings.requests_per_minute), name_of=account_key, exclude=("/health", "/static")
-            ),
+            RequestAllowance(name_of=account_key, exclude=("/health", "/static")),
         ],
         exception_handlers=error_map(),
         openapi_config=_openapi(),
-        stores=StoreRegistry(default_factory=make_store or _memory_store),
         plugins=[STRICT_SCHEMAS],
         request_max_body_size=MAX_BODY_BYTES,
         lifespan=list(lifespan),
         logging_config=None,  # foundation.logging decides for every process
-        state=State({"settings": settings, "sessions": sessions, "clock": clock or WallClock(), "frame_of": frame_of}),
+        state=State(
+            {
+                "settings": settings,
+                "sessions": sessions,
+                "clock": clock or WallClock(),
+                "frame_of": frame_of,
+                "allowances": Allowances(settings.requests_per_minute),
+            }
+        ),
     )
     _demand_guards(app)
     return app
@@ -157,10 +158,6 @@ def _now_of_request(request: Request[object, object, State]) -> datetime:
     now: datetime = request.app.state.clock.now() if kept is None else kept
     request.scope["state"]["now"] = now
     return now
-
-
-def _memory_store(_name: str) -> Store:
-    return MemoryStore()
 
 
 def _demand_guards(app: Litestar) -> None:

@@ -46,21 +46,22 @@ class Allowances:
 
 
 class RequestAllowance(ASGIMiddleware):
-    """Refuse what goes beyond the allowance, and tell each client what is left of its own."""
+    """Refuse what goes beyond the allowance in the application's state, and tell each client what is left of its own."""
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, allowances: Allowances, *, name_of: NameOf, exclude: tuple[str, ...]) -> None:
-        self.allowances = allowances
+    def __init__(self, *, name_of: NameOf, exclude: tuple[str, ...]) -> None:
         self.name_of = name_of
         self.should_bypass_for_scope = lambda scope: scope["path"].startswith(exclude)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Count the request, then go on."""
-        left, seconds = self.allowances.take(self.name_of(Request(scope)), at=wall_now())
+        request: Request[object, object, State] = Request(scope)
+        allowances: Allowances = request.app.state.allowances
+        left, seconds = allowances.take(self.name_of(request), at=wall_now())
         headers = {
-            "RateLimit-Policy": f"{self.allowances.per_minute}; w={WINDOW // timedelta(seconds=1)}",
-            "RateLimit-Limit": str(self.allowances.per_minute),
+            "RateLimit-Policy": f"{allowances.per_minute}; w={WINDOW // timedelta(seconds=1)}",
+            "RateLimit-Limit": str(allowances.per_minute),
             "RateLimit-Remaining": str(max(0, left)),
             "RateLimit-Reset": str(seconds),
         }

@@ -7,8 +7,6 @@ import sys
 import click
 import uvicorn
 from celery.bin.celery import celery as celery_command
-from litestar.stores.base import Store
-from litestar.stores.redis import RedisStore
 
 from xinyidai.app import create_app
 from xinyidai.cli.surroundings import Surroundings, require_free_port, say, surroundings
@@ -40,18 +38,12 @@ def serve_http(around: Surroundings, *, host: str, port: int) -> None:
     load_rooms()
     connect_broker(broker_url)
     sessions = make_sessions(make_engine(around.settings.dsn(DatabaseRole.APP)))
-    stores = RedisStore.with_client(broker_url)
-
-    def make_store(name: str) -> Store:
-        return stores.with_namespace(name)
-
     # Several web processes on one host are one name: what matters is that one of them was heard.
     heart = Heart(broker_url, f"web@{socket.gethostname()}", file=None)
     app = create_app(
         around.settings,
         sessions,
         clock=around.settings.clock(),
-        make_store=make_store,
         lifespan=[beating_in_loop(heart)],
     )
     say(f"Serving on http://{host}:{port} (API reference under /api). Ctrl-C ends it.")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from xinyidai.demands.queries import DemandView
-from xinyidai.demands.rules import DemandState
+from xinyidai.demands.rules import ASKING, DemandState
 from xinyidai.foundation.pages.words import Message, msg
 from xinyidai.loans.queries import LoanView
 from xinyidai.loans.rules.life import LoanState
-from xinyidai.matching.rules.states import TAKEN, OfferState
+from xinyidai.matching.rules.states import TAKEN, DispatchState, OfferState
 from xinyidai.matching.rules.views import DispatchView, IndicationView, OfferView
 
 
@@ -24,6 +24,8 @@ class Step:
 
 
 _OVER = frozenset({DemandState.WITHDRAWN, DemandState.EXPIRED, DemandState.REJECTED_ALL})
+
+_GONE = frozenset({DispatchState.DECLINED, DispatchState.TIMED_OUT, DispatchState.REDISPATCHED})
 
 
 def tracker_of(
@@ -70,6 +72,16 @@ def tracker_of(
         Step(words, "done" if is_done else "now" if place == current else "later", at=at, detail=detail)
         for place, (words, is_done, at, detail) in enumerate(reached)
     ]
+
+
+def chosen_and_gone(demand: DemandView, dispatches: Sequence[DispatchView]) -> list[DispatchView]:
+    """Return the dispatches of lenders that the firm had chosen and that said no or let their day pass.
+
+    Only while that matters: the firm is still asking, or nobody is left to ask.
+    """
+    if demand.state not in ASKING and demand.state is not DemandState.REJECTED_ALL:
+        return []
+    return [one for one in dispatches if one.chosen_at is not None and one.state in _GONE]
 
 
 def _waiting(sent: Sequence[DispatchView]) -> Message:

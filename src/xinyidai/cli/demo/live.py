@@ -3,9 +3,12 @@
 import asyncio
 import errno
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,7 +19,7 @@ import httpx2
 from sqlalchemy.exc import DBAPIError
 
 from xinyidai.cli.demo.keeping import Keeper
-from xinyidai.cli.demo.neighbours import HOST, CityPlan, Neighbours, neighbours
+from xinyidai.cli.demo.neighbours import HOST, CityPlan, Neighbours, Watched, look_after, neighbours
 from xinyidai.cli.demo.once import connect_to_city, reading, seed_city
 from xinyidai.cli.servers import serve_http
 from xinyidai.cli.story.acting import Stage
@@ -36,6 +39,8 @@ from xinyidai.worker import connect_broker, load_rooms
 FIRMS: Final = 2_000
 CITY_PORT: Final = 8010
 LIVE: Final = "live"
+WATCH_SECONDS: Final = 1.0
+LEAST_FREE_BYTES: Final = 20_000_000
 DISK_FULL: Final = 14
 """The exit code of a full disk, the same as run.py's."""
 _DISK_FULL_STATE: Final = "53100"
@@ -58,11 +63,12 @@ class Preparing:
     keeper: Keeper
     beside: Neighbours
     platform_url: str
+    city: subprocess.Popen[bytes]
     is_over: threading.Event = field(default_factory=threading.Event)
     failure: BaseException | None = None
 
     def run(self) -> None:
-        """Prepare, then wait until the demo ends."""
+        """Prepare, then look after the children until the demo ends."""
         began = time.monotonic()
         progress = Progress(home())
         try:
@@ -73,18 +79,30 @@ class Preparing:
                 say(
                     f"[{time.monotonic() - began:6.1f} s] kept as a template: later starts and --reset skip the seeding"
                 )
-            self.beside.start(["xinyidai", "work"])
-            self.beside.start(["xinyidai", "beat"])
+            watched = self._start_the_others()
             self._tell_clock("run")
             progress.end(PreparationState.READY, seconds=round(time.monotonic() - began, 1))
             say(f"The city lives: {self.keeper.plan.firms:,} firms. Pages and API on {self.platform_url}")
-            self.is_over.wait()
+            while not self.is_over.wait(WATCH_SECONDS):
+                look_after(self.beside, watched)
             with suppress(httpx2.HTTPError):
                 self._tell_clock("pause")
         except (Refusal, DBAPIError, OSError, httpx2.HTTPError, asyncpg.PostgresError, click.ClickException) as error:
             self.failure = error
-            progress.end(PreparationState.FAILED, seconds=round(time.monotonic() - began, 1))
+            # On a full disk the progress cannot be written either, and whoever waits for this thread must not wait on.
+            with suppress(OSError):
+                progress.end(PreparationState.FAILED, seconds=round(time.monotonic() - began, 1))
             os.kill(os.getpid(), signal.SIGINT)
+
+    def _start_the_others(self) -> list[Watched]:
+        """Start worker and beat, and return whom to look after."""
+
+        def starting(word: str) -> Callable[[], subprocess.Popen[bytes]]:
+            return lambda: self.beside.start(["xinyidai", word])
+
+        starts = {"the worker": starting("work"), "beat": starting("beat")}
+        watched = [Watched(name, start, start()) for name, start in starts.items()]
+        return [Watched("the city", lambda: self.keeper.plan.start(self.beside), self.city), *watched]
 
     async def _seed(self, stage: Stage) -> None:
         known = stage.connected.settings
@@ -113,11 +131,11 @@ def run_live(*, seed: int, firms: int, port: int, city_port: int, reset: bool) -
         if secret is not None:
             os.environ["TAX_CLIENT_SECRET"] = secret
         around = connect_to_city(around, plan)
-        plan.start(beside)
+        living = plan.start(beside, goes_on=True)
         with reading(plan) as city:
             city.tell_clock("pause")
         load_rooms()
-        preparing = Preparing(around, keeper, beside, f"http://{HOST}:{port}")
+        preparing = Preparing(around, keeper, beside, f"http://{HOST}:{port}", living)
         thread = threading.Thread(target=preparing.run, name="preparing")
         thread.start()
         try:
@@ -143,7 +161,9 @@ def _make_ready(keeper: Keeper, around: Surroundings, *, reset: bool) -> None:
 def told(failure: BaseException, keeper: Keeper) -> click.ClickException:
     """Return a failure of the preparation as a sentence, with what was done about it."""
     state = getattr(getattr(failure, "orig", failure), "sqlstate", None)
-    if state == _DISK_FULL_STATE or getattr(failure, "errno", None) == errno.ENOSPC:
+    # A server that cannot write its log ends without saying why.
+    is_full = shutil.disk_usage(keeper.plan.home.parent).free < LEAST_FREE_BYTES
+    if is_full or state == _DISK_FULL_STATE or getattr(failure, "errno", None) == errno.ENOSPC:
         removed = ", ".join(keeper.remove_half_made()) or "nothing half-made was left"
         return DiskIsFull(f"the disk of {home()} is full; removed: {removed}. Free some space and start again")
     if isinstance(failure, Refusal):

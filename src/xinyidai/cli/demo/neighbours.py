@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ import httpx2
 HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 180
 STOP_SECONDS: Final = 20
+MOST_RESTARTS: Final = 5
 POLL_SECONDS: Final = 0.05
 PR_SET_PDEATHSIG: Final = 1
 
@@ -40,6 +41,8 @@ class Neighbours:
             stdin=subprocess.DEVNULL,
             env={**os.environ, **(environment or {})},
             preexec_fn=end_with_parent,
+            # Ctrl-C is the launcher's to hear; it ends the others in order.
+            process_group=0,
         )
         self.started.append(child)
         return child
@@ -60,6 +63,41 @@ class Neighbours:
             child.terminate()
         for child in list(reversed(self.started)):
             self.stop(child)
+
+
+@dataclass
+class Watched:
+    """A child that is started again when it ends by itself, so many times and no more."""
+
+    name: str
+    start: Callable[[], subprocess.Popen[bytes]]
+    child: subprocess.Popen[bytes]
+    restarts: int = 0
+
+
+def look_after(beside: Neighbours, watched: Sequence[Watched]) -> None:
+    """Start again whoever has ended.
+
+    Raises
+    ------
+    click.ClickException
+        It ended more than MOST_RESTARTS times, or did not come up again.
+    """
+    for one in watched:
+        code = one.child.poll()
+        if code is None:
+            continue
+        beside.started.remove(one.child)
+        one.restarts += 1
+        if one.restarts > MOST_RESTARTS:
+            raise click.ClickException(
+                f"{one.name} ended {one.restarts} times, last with code {code}, so the demo ends;"
+                " what happened is kept, and the same command goes on from there"
+            )
+        click.echo(
+            f"{one.name} ended with code {code}; starting it again ({one.restarts} of {MOST_RESTARTS})", err=True
+        )
+        one.child = one.start()
 
 
 @contextmanager
@@ -140,10 +178,15 @@ class CityPlan:
         """Return the city's file that grows whenever its clock is changed."""
         return self.home / "city" / "clock.stamp"
 
-    def start(self, beside: Neighbours) -> subprocess.Popen[bytes]:
-        """Start it and wait until it answers."""
+    def start(self, beside: Neighbours, *, goes_on: bool = False) -> subprocess.Popen[bytes]:
+        """Start it and wait until it answers; with `goes_on` its time goes on from where it last lived.
+
+        Without, a city that ended for a moment is where it would have been: so the platform's clocks, which went on
+        meanwhile, do not have to wait for it.
+        """
         arguments = ["city", "serve", "--home", str(self.home), "--seed", str(self.seed)]
         arguments += ["--firms", str(self.firms), "--mode", self.mode, "--port", str(self.port)]
+        arguments += ["--go-on"] if goes_on else []
         child = beside.start(arguments, {"CITY_CONTROL_TOKEN": self.token})
         wait_for(f"{self.url}/health", child, "the city")
         return child

@@ -14,7 +14,7 @@ from xinyidai.demands.queries import DemandView
 from xinyidai.demands.rules import ASKING, MAX_TERM_MONTHS, UNFINISHED, DemandPolicy, LoanUse, RepaymentKind
 from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF
 from xinyidai.desks.pages.names import AnyRequest, names_of
-from xinyidai.desks.tracking import tracker_of
+from xinyidai.desks.tracking import chosen_and_gone, tracker_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.pages.forms import Form, act_once, answering
@@ -23,7 +23,7 @@ from xinyidai.foundation.pages.words import msg
 from xinyidai.loans import queries as loans
 from xinyidai.matching import queries as matching
 from xinyidai.matching import service as matchings
-from xinyidai.matching.rules.states import TAKEN, DispatchState, told_to_firm
+from xinyidai.matching.rules.states import TAKEN, WAITS_FOR_LENDER, DispatchState, OfferState, told_to_firm
 from xinyidai.matching.service import MatchShown
 
 EDIT, CONFIRM = "edit", "confirm"
@@ -184,9 +184,11 @@ async def _demand_context(
     ranked_by = [_id_in(one) for one in (*match.ranked, *match.refused)] if match else []
     return {
         "demand": demand,
-        "offers": offers,
+        "issued": [one for one in offers if one.state is OfferState.ISSUED],
         "to_choose": [one for one in indications if one.state is DispatchState.INDICATED],
         "dispatches": [one for one in dispatches if one.state is not DispatchState.QUEUED],
+        "gone": chosen_and_gone(demand, dispatches),
+        "is_waiting": any(one.state in WAITS_FOR_LENDER for one in dispatches),
         "told": {one.id: told_to_firm(one.decline_reason) for one in dispatches if one.decline_reason},
         "match": match,
         "loan": loan,

@@ -13,13 +13,13 @@ from xinyidai.demands import queries as demands
 from xinyidai.demands.rules import ASKING, DemandState
 from xinyidai.desks.pages.firm import ALL, BY_FIRM
 from xinyidai.desks.pages.names import AnyRequest, names_of
-from xinyidai.desks.tracking import tracker_of
+from xinyidai.desks.tracking import chosen_and_gone, tracker_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.pages.rendering import page
 from xinyidai.loans import queries as loans
 from xinyidai.loans.rules.life import TAKES_PAYMENTS
 from xinyidai.matching import queries as matching
-from xinyidai.matching.rules.states import DispatchState, OfferState
+from xinyidai.matching.rules.states import WAITS_FOR_LENDER, DispatchState, OfferState, told_to_firm
 from xinyidai.scoring import queries as scoring
 
 SCORE_LASTS = timedelta(days=92)
@@ -42,6 +42,7 @@ async def home(
     owed = list((await loans.loans(session, viewer, state=None, cursor=None, limit=ALL)).rows)
     open_loans = [one for one in owed if one.state in TAKES_PAYMENTS]
     newest_loan = next((one for one in owed if offers and one.offer_id in {offer.id for offer in offers}), None)
+    gone = chosen_and_gone(newest, dispatches) if newest else []
     planned = await loans.instalments(session, open_loans[0].id) if open_loans else []
     return page(
         request,
@@ -53,9 +54,19 @@ async def home(
         to_choose=[one for one in indications if one.state is DispatchState.INDICATED],
         issued=[one for one in offers if one.state is OfferState.ISSUED],
         tracker=tracker_of(newest, dispatches, indications, offers, newest_loan) if newest else [],
+        gone=gone,
+        told={one.id: told_to_firm(one.decline_reason) for one in gone if one.decline_reason},
+        is_waiting=any(one.state in WAITS_FOR_LENDER for one in dispatches),
         open_loans=open_loans,
         next_due=next((one for one in planned if one.owed.principal_fen + one.owed.interest_fen > 0), None),
-        names=await names_of(session, [*(one.lender_id for one in open_loans), *(one.lender_id for one in offers)]),
+        names=await names_of(
+            session,
+            [
+                *(one.lender_id for one in open_loans),
+                *(one.lender_id for one in offers),
+                *(one.lender_id for one in gone),
+            ],
+        ),
         today=business_date(now),
     )
 

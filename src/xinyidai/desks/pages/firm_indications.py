@@ -19,7 +19,7 @@ from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
 from xinyidai.matching import queries, service
-from xinyidai.matching.rules.states import UNDER_AUTHORITY, DispatchState
+from xinyidai.matching.rules.states import UNDER_AUTHORITY, DispatchState, OfferState
 
 
 @get("/firm/demands/{demand_id:uuid}/indications", guards=[BY_FIRM])
@@ -70,10 +70,14 @@ async def _context(session: AsyncSession, viewer: Viewer, demand_id: UUID, *, no
     text = text_on(business_date(now))
     limits = await queries.limits_on(session, business_date(now))
     under_way = [one for one in found if one.state in UNDER_AUTHORITY]
+    owed = [one.due_on for one in await queries.dispatches_for(session, demand.id) if one.state is DispatchState.CHOSEN]
+    offers = await queries.offers_for(session, viewer, demand_id)
     return {
         "demand": demand,
         "to_choose": [one for one in found if one.state is DispatchState.INDICATED and now < one.terms.valid_until],
         "under_way": under_way,
+        "answer_by": max(owed, default=None),
+        "has_offers": any(one.state is OfferState.ISSUED for one in offers),
         "text": text,
         "digest": text.digest(Purpose.CREDIT_QUERY).hex(),
         "may_choose": max(0, limits.lenders_chosen - len(under_way)),

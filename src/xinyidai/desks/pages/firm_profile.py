@@ -7,7 +7,9 @@ from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
-from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF
+from xinyidai.demands import queries as demands
+from xinyidai.demands.rules import ASKING
+from xinyidai.desks.pages.firm import ALL, BY_FIRM, BY_FIRM_STAFF
 from xinyidai.desks.pages.firm_home import SCORE_LASTS
 from xinyidai.desks.pages.names import AnyRequest
 from xinyidai.foundation.clock import business_date
@@ -110,8 +112,10 @@ async def _profile_context(session: AsyncSession, viewer: Viewer, *, now: dateti
         for one in shown.readings
     ]
     score = await scores.latest_score(session, viewer.organisation_id, max_age=SCORE_LASTS, now=now)
+    asked = (await demands.demands_of(session, viewer, limit=ALL)).rows
     return {
         "shown": shown,
+        "may_ask": all(one.state not in ASKING for one in asked),
         "readings": readings,
         "sales": [(f"{one.month:%y-%m}", one.net_fen) for one in sales],
         "score": score,

@@ -14,6 +14,8 @@ RIGHT = 8
 TOP = 16
 BOTTOM = 28
 MAX_LABELS = 6
+HALF_LABEL = 34
+"""Half of the widest label of a narrow bar, five figures, as large as they are set on a phone."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Mark:
     centre: float
     has_label: bool
     is_below: bool
+
+    @property
+    def is_at_the_edge(self) -> bool:
+        """Say whether a label around its centre would be cut at the right: it then ends at the edge instead."""
+        return self.centre + HALF_LABEL > WIDTH
 
 
 @dataclass(frozen=True)

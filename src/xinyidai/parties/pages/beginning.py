@@ -9,7 +9,7 @@ from litestar.datastructures import State
 
 from xinyidai.foundation.pages.forms import Form
 from xinyidai.foundation.pages.rendering import is_own_path, own_path, page, see
-from xinyidai.parties.routes.session_ids import IS_NEW, PARTY_NAME, TOKEN
+from xinyidai.parties.routes.session_ids import PARTY_NAME, TOKEN
 from xinyidai.parties.rules import PartyId, SignedIn
 
 AnyRequest = Request[object, object, State]
@@ -22,10 +22,10 @@ TYPED_ANEW: Final = frozenset({"password", "current", "new", "code"})
 
 
 def begin_session(request: AnyRequest, signed_in: SignedIn) -> None:
-    """Keep the session's token, and the organisation's name for the frame, under an id that nobody has seen."""
+    """Keep the session's token, and the organisation's name for the frame."""
     names = {one.party_id: one.name for one in signed_in.organisations}
     name = names.get(PartyId(signed_in.viewer.organisation_id), "")
-    request.set_session({TOKEN: signed_in.token, PARTY_NAME: name, IS_NEW: True})
+    request.set_session({TOKEN: signed_in.token, PARTY_NAME: name})
 
 
 def agent_of(request: AnyRequest) -> str:

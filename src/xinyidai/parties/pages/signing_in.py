@@ -19,7 +19,7 @@ from xinyidai.foundation.pages.words import msg
 from xinyidai.parties import queries, service
 from xinyidai.parties.pages.beginning import NEXT_FIELD, RESUME_FIELD, agent_of, begin_session, go_on, way_back
 from xinyidai.parties.pages.showing import refused_page, show_codes, show_enrolment
-from xinyidai.parties.routes.session_ids import IS_NEW, PARTY_NAME, TOKEN, token_of
+from xinyidai.parties.routes.session_ids import PARTY_NAME, TOKEN, token_of
 from xinyidai.parties.routes.signing_in import waiting_token
 from xinyidai.parties.rules import (
     MAX_CODE,
@@ -65,7 +65,7 @@ async def sign_in(request: AnyRequest, now: NamedDependency[datetime]) -> Respon
         form.require_sound()
     outcome = await _proved(request, email, form.first("password"), now=now)
     if isinstance(outcome, SignInPending):
-        request.set_session({TOKEN: outcome.token, IS_NEW: True})
+        request.set_session({TOKEN: outcome.token})
         show = _show_code if outcome.stage is SessionStage.SECOND_FACTOR else _show_demand
         return show(request, Form({name: [value] for name, value in way_back(form).items()}))
     if isinstance(outcome, Refusal):

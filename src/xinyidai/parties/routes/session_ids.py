@@ -1,25 +1,21 @@
-"""The cookie sessions of signed-in people: a new id with every sign-in, and none for visitors.
+"""The cookie of signed-in people: it carries the session's token, encrypted, and nothing is kept for it on the server.
 
-Litestar's own store goes on under whatever id the cookie names, also one it never gave out, so who plants a cookie in
-a browser before the sign-in shares the session after it; and it writes an empty session for every anonymous request.
-The store only keeps a token; who asks, and whether the session still stands, is in PostgreSQL.
+Who asks, and whether the session still stands, is its row in PostgreSQL alone. What a server-side store kept beside
+the row was lost with every restart of Valkey, and with it everybody's sign-in; here a planted cookie is nobody's, since
+only we can encrypt one, and a sign-in always brings a token, hence a cookie, that nobody has seen.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
+from litestar.exceptions import SerializationException
 from litestar.handlers.base import BaseRouteHandler
-from litestar.middleware.session.server_side import ServerSideSessionBackend, ServerSideSessionConfig
-from litestar.types import Message, ScopeSession
+from litestar.middleware.session.client_side import ClientSideSessionBackend, CookieBackendConfig
 
 AnyConnection = ASGIConnection[BaseRouteHandler, object, object, State]
-
-IS_NEW: Final = "is_new"
-"""Put into a session by the sign-in: keep it under an id that nobody has seen."""
-_NEW_ID: Final = "xinyidai_new_session_id"
-
 
 TOKEN: Final = "token"  # noqa: S105
 """What a session keeps: the token by which its row in the database is found, and nothing else of a person."""
@@ -34,26 +30,19 @@ def token_of(connection: AnyConnection) -> str | None:
     return token if isinstance(token, str) else None
 
 
-class RenewingSessionBackend(ServerSideSessionBackend):
-    """Keeps a session marked `IS_NEW` under a fresh id and drops what the old id held."""
+class TokenCookieBackend(ClientSideSessionBackend):
+    """Reads a cookie that is not of our making as none at all."""
 
-    def get_session_id(self, connection: AnyConnection) -> str:
-        """Return the fresh id of a sign-in, else the id of the cookie."""
-        drawn = connection.scope.get("state", {}).get(_NEW_ID)
-        return str(drawn) if drawn else super().get_session_id(connection)
-
-    async def store_in_message(self, scope_session: ScopeSession, message: Message, connection: AnyConnection) -> None:
-        """Store the session and set its cookie; a visitor's empty session is neither stored nor given a cookie."""
-        if not scope_session and isinstance(scope_session, dict):
-            return
-        if isinstance(scope_session, dict) and scope_session.pop(IS_NEW, False):
-            await self.delete(self.get_session_id(connection), self.config.get_store_from_app(connection.app))
-            connection.scope.setdefault("state", {})[_NEW_ID] = self.generate_session_id()
-        await super().store_in_message(scope_session, message, connection)
+    async def load_from_connection(self, connection: AnyConnection) -> dict[str, object]:
+        """Return what the cookie holds; nothing for one that is broken, foreign, or older than it may be."""
+        # Litestar's own forgives what does not decrypt, but not what is no text, no JSON, or JSON of another shape.
+        with suppress(ValueError, KeyError, TypeError, SerializationException):
+            return await super().load_from_connection(connection)
+        return {}
 
 
 @dataclass
-class RenewingSessionConfig(ServerSideSessionConfig):
-    """The configuration that brings `RenewingSessionBackend` with it."""
+class TokenCookieConfig(CookieBackendConfig):
+    """The configuration that brings `TokenCookieBackend` with it; its secret encrypts the cookies."""
 
-    _backend_class = RenewingSessionBackend
+    _backend_class = TokenCookieBackend

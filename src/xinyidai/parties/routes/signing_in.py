@@ -13,7 +13,7 @@ from xinyidai.access.rules import PrincipalKind, Viewer
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import Refusal
 from xinyidai.parties import queries, service
-from xinyidai.parties.routes.session_ids import IS_NEW, TOKEN, token_of
+from xinyidai.parties.routes.session_ids import TOKEN, token_of
 from xinyidai.parties.rules import SignInStale
 from xinyidai.parties.schemas.people import MeOut
 from xinyidai.parties.schemas.signing_in import CodeIn, EnrolledOut, EnrolmentOut, SignInIn, SignInOut
@@ -57,7 +57,7 @@ async def sign_in(request: AnyRequest, data: JSONBody[SignInIn], now: NamedDepen
             await service.sign_out(session, before)
     if isinstance(outcome, Refusal):
         raise outcome
-    request.set_session({TOKEN: outcome.token, IS_NEW: True})
+    request.set_session({TOKEN: outcome.token})
     return SignInOut.of(outcome)
 
 
@@ -77,7 +77,7 @@ async def complete_sign_in(request: AnyRequest, data: JSONBody[CodeIn], now: Nam
         outcome = await service.complete_sign_in(session, token, data.code, now=now)
     if isinstance(outcome, Refusal):
         raise outcome
-    request.set_session({TOKEN: outcome.token, IS_NEW: True})
+    request.set_session({TOKEN: outcome.token})
     return SignInOut.of(outcome)
 
 
@@ -109,7 +109,7 @@ async def confirm_demanded_enrolment(
 ) -> EnrolledOut:
     """Confirm the demanded enrolment."""
     signed_in, codes = await service.confirm_enrolment_at_sign_in(session, waiting_token(request), data.code, now=now)
-    request.set_session({TOKEN: signed_in.token, IS_NEW: True})
+    request.set_session({TOKEN: signed_in.token})
     return EnrolledOut(me=MeOut.of(signed_in.viewer, list(signed_in.organisations)), recovery_codes=list(codes))
 
 
