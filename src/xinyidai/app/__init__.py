@@ -1,6 +1,6 @@
 """The web application: who is asking, one transaction a request, one place that turns refusals into answers."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from importlib import import_module

@@ -46,7 +46,7 @@ class Allowances:
 
 
 class RequestAllowance(ASGIMiddleware):
-    """Refuse what goes beyond the allowance in the application's state, and tell each client what is left of its own."""
+    """Refuse what goes beyond the allowance, and tell each client what is left of its own."""
 
     scopes = (ScopeType.HTTP,)
 
