@@ -160,15 +160,15 @@ async def test_a_restart_keeps_the_line(town: Town) -> None:
 
 def test_a_city_that_nobody_could_stop_goes_on_from_where_it_lived(tmp_path: Path) -> None:
     store, wall = Store(tmp_path / "city.sqlite3"), [WALL]
-    killed = Timekeeper(store, mode=Mode.LIVE, starts_at=START, wall=lambda: wall[0])
+    killed = Timekeeper(store, stamp=tmp_path / "clock.stamp", mode=Mode.LIVE, starts_at=START, wall=lambda: wall[0])
     killed.run(DAY_A_MINUTE)
     wall[0] += timedelta(minutes=1)
     killed.note_living()
     lived_until = killed.now()
 
     wall[0] += timedelta(hours=9)
-    passed = Timekeeper(store, mode=Mode.LIVE, starts_at=START, wall=lambda: wall[0])
-    resumed = Timekeeper(store, mode=Mode.LIVE, starts_at=START, wall=lambda: wall[0])
+    passed = Timekeeper(store, stamp=tmp_path / "clock.stamp", mode=Mode.LIVE, starts_at=START, wall=lambda: wall[0])
+    resumed = Timekeeper(store, stamp=tmp_path / "clock.stamp", mode=Mode.LIVE, starts_at=START, wall=lambda: wall[0])
     resumed.go_on()
     again = resumed.now()
     resumed.go_on()

@@ -65,9 +65,8 @@ async def test_every_page_of_the_desk_is_whole_and_accessible(
 
 
 async def test_pages_fit_the_narrowest_window_in_the_dark_too(
-    browser: Browser, database: Database, noon: datetime
+    browser: Browser, database: Database, noon: datetime, desk: FullDesk
 ) -> None:
-    desk = await a_full_desk(database, now=noon)
     demand = f"/firm/demands/{desk.demand.id}"
     paths = ["/", "/firm", "/firm/profile", "/firm/demands/new", demand, f"{demand}/indications", f"{demand}/offers"]
     found: dict[str, list[str]] = {}

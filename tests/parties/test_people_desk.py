@@ -109,7 +109,7 @@ async def test_a_person_proves_and_invites_without_scripts(
         await page.get_by_label("姓名").fill("赵敏")
         await page.get_by_label("密码").fill(NEW)
         await page.get_by_role("button", name="加入").click()
-        joined = await page.locator(".alert").inner_text()
+        joined = await page.get_by_role("status").inner_text()
         await page.get_by_label("邮箱").fill("zhao@example.com")
         await page.get_by_label("密码").fill(NEW)
         await page.get_by_role("button", name="登录").click()
