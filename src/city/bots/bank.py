@@ -54,6 +54,10 @@ class Dealing:
     repayment_kind: str = ""
     offer_id: str = ""
     outcome: str = ""
+    asked_fen: int = 0
+    asked_months: int = 0
+    asked_kind: str = ""
+    sales_fen: int | None = None
 
     def as_body(self) -> Body:
         """Return it as it is remembered."""
@@ -142,6 +146,8 @@ def next_act(desk: Desk, dealing: Dealing, seen: DeskSeen, firm: Firm | None, no
 
 def looked(desk: Desk, dealing: Dealing, seen: DeskSeen, now: datetime) -> Dealing:
     """Return what the bank knows once it has seen whether it was chosen, and what became of its offer."""
+    if dealing.step is Step.ASKED and not dealing.asked_fen and seen.demand:
+        return _with_request(dealing, seen)
     if dealing.step is Step.INDICATED and seen.dispatch_state in GONE:
         return replace(dealing, step=Step.OVER, outcome="not_chosen")
     if dealing.step is Step.INDICATED and seen.dispatch_state == "offered":
@@ -161,6 +167,16 @@ def looked(desk: Desk, dealing: Dealing, seen: DeskSeen, now: datetime) -> Deali
     if seen.offer_state in {"declined", "expired", "withdrawn", "lapsed"}:
         return replace(dealing, step=Step.OVER, outcome=seen.offer_state)
     return dealing
+
+
+def remembered(dealing: Dealing) -> DeskSeen:
+    """Return what the bank saw of demand and profile at its first look: neither is asked for twice."""
+    demand = {
+        "amount_fen": dealing.asked_fen,
+        "term_months": dealing.asked_months,
+        "repayment_kind": dealing.asked_kind,
+    }
+    return DeskSeen(demand, {"indicators": [{"code": SALES_INDICATOR, "value": dealing.sales_fen}]})
 
 
 def after(dealing: Dealing, act: Act, answer: Answer) -> Dealing:
@@ -191,6 +207,16 @@ def _adopted(dealing: Dealing, offer: Mapping[str, object]) -> Dealing:
         return replace(dealing, step=Step.OVER, outcome="offer_lost")
     step = Step.PROPOSED if offer.get("state") == "proposed" else Step.OFFERED
     return _with_terms(replace(dealing, step=step, offer_id=str(offer["id"])), offer)
+
+
+def _with_request(dealing: Dealing, seen: DeskSeen) -> Dealing:
+    return replace(
+        dealing,
+        asked_fen=_whole(seen.demand, "amount_fen"),
+        asked_months=_whole(seen.demand, "term_months"),
+        asked_kind=str(seen.demand.get("repayment_kind")),
+        sales_fen=_indicator(seen.profile, SALES_INDICATOR),
+    )
 
 
 def _with_terms(dealing: Dealing, terms: Mapping[str, object]) -> Dealing:

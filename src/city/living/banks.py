@@ -4,7 +4,20 @@ from collections.abc import Mapping
 from datetime import date, datetime
 
 from city.bots import book
-from city.bots.bank import Dealing, Desk, DeskSeen, Step, after, is_due, looked, looks_again, next_act, take_up
+from city.bots.bank import (
+    LOOKS_EVERY_DAYS,
+    Dealing,
+    Desk,
+    DeskSeen,
+    Step,
+    after,
+    is_due,
+    looked,
+    looks_again,
+    next_act,
+    remembered,
+    take_up,
+)
 from city.bots.book import Booked, BookSeen, Loss
 from city.bots.firm import Parties
 from city.living.performing import Performer
@@ -65,12 +78,16 @@ class BankDesk:
         """Say whether a borrower has stopped paying this bank by a month."""
         return any(one.firm_code == firm_code and 0 <= one.defaults_in <= month for one in self.books.values())
 
-    def expects(self, askers: Mapping[str, str]) -> bool:
-        """Say whether one of these firms, which asked since the day beside it, has not come before this bank yet."""
+    def expects(self, askers: Mapping[str, str], today: date) -> bool:
+        """Say whether one of these firms, which asked since the day beside it, may have come before this bank today.
+
+        Most that come do so at once; one that comes in place of a bank that said no is found within a week.
+        """
         latest: dict[str, str] = {}
         for one in self.dealings.values():
             latest[one.firm_code] = max(latest.get(one.firm_code, ""), one.seen_at[:10])
-        return any(latest.get(code, "") < asked_on for code, asked_on in askers.items())
+        waiting = [date.fromisoformat(day) for code, day in askers.items() if latest.get(code, "") < day]
+        return any((today - day).days <= 1 or (today - day).days % LOOKS_EVERY_DAYS == 0 for day in waiting)
 
     def waits_for_fund(self) -> bool:
         """Say whether a claim of this bank is before the fund."""
@@ -110,6 +127,8 @@ class BankDesk:
 
     async def _see(self, dealing: Dealing) -> DeskSeen | None:
         """Return what the bank sees; None when the demand is no longer its to see."""
+        if dealing.step in (Step.ASKED, Step.CHOSEN) and dealing.asked_fen:
+            return remembered(dealing)
         if dealing.step in (Step.ASKED, Step.CHOSEN):
             demand = await self._performer.read(self.actor, f"/demands/{dealing.demand_id}")
             profile = await self._performer.read(self.actor, f"/dispatches/{dealing.dispatch_id}/profile")

@@ -138,7 +138,7 @@ class City:
             asked = living.firms.asked_now() if is_first else {}
             for desk in living.banks:
                 code = desk.actor.credit_code
-                looks_in = living.performer.hears(code) or desk.expects(asked.get(code, {}))
+                looks_in = living.performer.hears(code) or desk.expects(asked.get(code, {}), day_of(now))
                 await desk.act(now, looks_in=looks_in, is_first=is_first, looks_daily=looks_daily)
             waits = any(desk.waits_for_fund() for desk in living.banks)
             for fund in living.funds:
