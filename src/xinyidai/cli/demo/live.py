@@ -40,6 +40,7 @@ FIRMS: Final = 2_000
 CITY_PORT: Final = 8010
 LIVE: Final = "live"
 WATCH_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 0.1
 LEAST_FREE_BYTES: Final = 20_000_000
 DISK_FULL: Final = 14
 """The exit code of a full disk, the same as run.py's."""
@@ -80,6 +81,7 @@ class Preparing:
                     f"[{time.monotonic() - began:6.1f} s] kept as a template: later starts and --reset skip the seeding"
                 )
             watched = self._start_the_others()
+            self._wait_for_pages()
             self._tell_clock("run")
             progress.end(PreparationState.READY, seconds=round(time.monotonic() - began, 1))
             say(f"The city lives: {self.keeper.plan.firms:,} firms. Pages and API on {self.platform_url}")
@@ -103,6 +105,14 @@ class Preparing:
         starts = {"the worker": starting("work"), "beat": starting("beat")}
         watched = [Watched(name, start, start()) for name, start in starts.items()]
         return [Watched("the city", lambda: self.keeper.plan.start(self.beside), self.city), *watched]
+
+    def _wait_for_pages(self) -> None:
+        """Wait until the web server answers: who reads that the city lives opens its page at once."""
+        while not self.is_over.is_set():
+            with suppress(httpx2.TransportError):
+                if httpx2.get(f"{self.platform_url}/health/live", timeout=1, trust_env=False).is_success:
+                    return
+            self.is_over.wait(POLL_SECONDS)
 
     async def _seed(self, stage: Stage) -> None:
         known = stage.connected.settings
