@@ -33,6 +33,9 @@ NARROW = {"width": 320, "height": 640}
 SIZES = {"narrow": NARROW, "phone": PHONE, "desk": DESK}
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 
+both_languages = pytest.mark.parametrize("language", ["zh", pytest.param("en", marks=pytest.mark.long)])
+"""A desk's pages differ between languages by their words alone: the ordinary run looks at them in Chinese."""
+
 PICTURES = os.environ.get("PAGE_PICTURES", "")
 """A folder: every page that a test opens is pictured into it, to be looked at."""
 

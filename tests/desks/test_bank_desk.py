@@ -2,10 +2,9 @@
 
 from datetime import datetime
 
-import pytest
 from builders_bank_desks import a_bank_desk, a_fund_desk
 from builders_databases import a_furnished_clone
-from builders_pages import faults_of, needs_chromium
+from builders_pages import both_languages, faults_of, needs_chromium
 from playwright.async_api import Browser
 
 from xinyidai.foundation.embedded import PostgresServer
@@ -13,7 +12,7 @@ from xinyidai.foundation.embedded import PostgresServer
 pytestmark = needs_chromium
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
+@both_languages
 async def test_every_page_of_the_banks_desk_is_whole_and_accessible(
     browser: Browser, cluster: PostgresServer, noon: datetime, language: str
 ) -> None:
@@ -42,7 +41,7 @@ async def test_every_page_of_the_banks_desk_is_whole_and_accessible(
     assert found == {}
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
+@both_languages
 async def test_every_page_of_the_funds_desk_is_whole_and_accessible(
     browser: Browser, cluster: PostgresServer, noon: datetime, language: str
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from builders_applications import an_application
 from builders_demands import a_consent_to
 from builders_desks import Reader, a_reader
-from builders_pages import a_page, a_server, needs_chromium, sign_in_as
+from builders_pages import a_page, a_server, both_languages, needs_chromium, sign_in_as
 from builders_parties import a_firm
 from conftest import Database
 from playwright.async_api import Browser
@@ -214,7 +214,7 @@ def test_every_state_and_reason_of_a_pull_has_its_words(noon: datetime, language
 
 
 @needs_chromium
-@pytest.mark.parametrize("language", ["zh", "en"])
+@both_languages
 async def test_the_data_page_is_whole_and_accessible_before_and_while_fetching(
     browser: Browser,
     database: Database,

@@ -2,16 +2,15 @@
 
 from datetime import datetime
 
-import pytest
 from builders_operations import an_operators_desk
-from builders_pages import a_page, a_server, faults_of, needs_chromium, sign_in_as
+from builders_pages import a_page, a_server, both_languages, faults_of, needs_chromium, sign_in_as
 from conftest import Database
 from playwright.async_api import Browser
 
 pytestmark = needs_chromium
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
+@both_languages
 async def test_every_page_is_whole_and_accessible(
     browser: Browser, database: Database, noon: datetime, language: str
 ) -> None:

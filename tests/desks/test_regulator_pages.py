@@ -15,7 +15,7 @@ from builders_databases import Database, a_clone, a_furnished_clone
 from builders_desks import Reader, a_reader
 from builders_loans import a_loan
 from builders_matching import a_bank, a_choice, a_dispatch, an_offer
-from builders_pages import a_page, a_server, needs_chromium, sign_in_as
+from builders_pages import a_page, a_server, both_languages, needs_chromium, sign_in_as
 from builders_parties import a_firm, a_regulator
 from playwright.async_api import Browser
 
@@ -201,7 +201,7 @@ async def test_an_empty_market_says_so_and_others_may_not_read_it(cluster: Postg
 
 
 @needs_chromium
-@pytest.mark.parametrize("language", ["zh", "en"])
+@both_languages
 async def test_every_page_is_whole_and_accessible(
     browser: Browser, database: Database, noon: datetime, market: Market, language: str
 ) -> None:

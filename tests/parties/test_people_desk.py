@@ -3,8 +3,7 @@
 from datetime import datetime
 from urllib.parse import urlsplit
 
-import pytest
-from builders_pages import Watched, a_page, a_server, needs_chromium
+from builders_pages import Watched, a_page, a_server, both_languages, needs_chromium
 from builders_people import PASSWORD, a_bank, a_person, code_of, joins
 from conftest import Database
 from playwright.async_api import Browser
@@ -31,7 +30,7 @@ async def press(watched: Watched, selector: str) -> None:
         await watched.page.click(selector)
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
+@both_languages
 async def test_every_page_of_people_is_whole_and_accessible(
     browser: Browser, database: Database, noon: datetime, language: str
 ) -> None:
