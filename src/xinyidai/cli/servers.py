@@ -54,6 +54,7 @@ def serve_http(around: Surroundings, *, host: str, port: int) -> None:
         host=host,
         port=port,
         log_level="warning",
+        access_log=False,
         server_header=False,
         proxy_headers=False,
     )
