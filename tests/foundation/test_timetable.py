@@ -62,6 +62,20 @@ async def test_what_a_worker_that_died_was_running_is_run_at_the_next_tick(datab
     assert (await job_row(database))[0] == 2
 
 
+async def test_a_job_that_kills_its_worker_uses_up_no_other_jobs_tries(database: Database, noon: datetime) -> None:
+    async def die(_session: AsyncSession, _now: datetime) -> None:
+        raise asyncio.CancelledError
+
+    every(Rhythm.DAY, name="tests.a")(die)
+    every(Rhythm.DAY, name="tests.b")(remember)
+    for _ in range(MAX_ATTEMPTS):
+        with pytest.raises(asyncio.CancelledError):
+            await tick(database.worker, now=noon)
+    await tick(database.worker, now=noon)
+
+    assert ran == [noon]
+
+
 async def test_a_failing_job_rests_before_it_is_tried_again(database: Database, noon: datetime) -> None:
     every(Rhythm.MONTH, name="tests.fail")(fail)
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from xinyidai.foundation.clock import SHANGHAI, wall_now
-from xinyidai.foundation.database import Sessions, in_transaction, type_of_moment
+from xinyidai.foundation.database import Sessions, in_single_statements, in_transaction, type_of_moment
 
 log = structlog.get_logger()
 
@@ -42,12 +42,15 @@ _PERIOD_FORMAT = {
     Rhythm.MONTH: "%Y-%m",
 }
 
-_TRY = text(
-    "UPDATE foundation.job_due SET attempts = attempts + 1 WHERE (job, period) IN ("
-    " SELECT first.job, first.period FROM unnest(CAST(:jobs AS text[])) AS wanted (job) CROSS JOIN LATERAL ("
-    "  SELECT job, period FROM foundation.job_due WHERE job = wanted.job AND done_at IS NULL AND attempts < :attempts"
-    "   AND (leased_until IS NULL OR leased_until < :wall) ORDER BY business_at LIMIT 1 FOR UPDATE SKIP LOCKED"
-    " ) AS first) RETURNING job, period, business_at, attempts"
+_DUE = text(
+    "SELECT DISTINCT ON (job) job, period, business_at FROM foundation.job_due WHERE done_at IS NULL"
+    " AND job = ANY(:jobs) AND attempts < :attempts AND (leased_until IS NULL OR leased_until < :wall)"
+    " ORDER BY job, business_at"
+)
+_COUNT = text(
+    "UPDATE foundation.job_due SET attempts = attempts + 1 WHERE (job, period) IN (SELECT job, period"
+    " FROM foundation.job_due WHERE job = :job AND period = :period AND done_at IS NULL FOR UPDATE SKIP LOCKED)"
+    " RETURNING attempts"
 )
 _TAKE = text(
     "SELECT 1 FROM foundation.job_due WHERE job = :job AND period = :period AND done_at IS NULL FOR UPDATE SKIP LOCKED"
@@ -116,7 +119,7 @@ def retry_after(attempts: int) -> timedelta:
 async def tick(sessions: Sessions, *, now: datetime) -> int:
     """Write the periods that have begun by `now` and run what is due, the oldest of each job; return how many ran.
 
-    The tries of a tick are counted in one statement, before the first runs: also a job that kills its process ends.
+    A try is counted and committed just before it: a job that kills its process is given up, and no other with it.
     """
     known = {job.name: job for job in jobs()}
     begun = [
@@ -127,12 +130,16 @@ async def tick(sessions: Sessions, *, now: datetime) -> int:
         if begun:
             await session.execute(insert(JobDue).values(begun).on_conflict_do_nothing())
         told = {"jobs": list(known), "attempts": MAX_ATTEMPTS, "wall": wall_now()}
-        due = (await session.execute(_TRY, told)).all()
-    return sum([await _run_due(sessions, known[row.job], row) for row in sorted(due, key=lambda row: row.job)])
+        due = (await session.execute(_DUE, told)).all()
+    return sum([await _run_due(sessions, known[row.job], row) for row in due])
 
 
-async def _run_due(sessions: Sessions, job: Job, due: Row[tuple[str, str, datetime, int]]) -> int:
+async def _run_due(sessions: Sessions, job: Job, due: Row[tuple[str, str, datetime]]) -> int:
     row = {"job": job.name, "period": due.period}
+    async with in_single_statements(sessions) as session:
+        attempts = (await session.execute(_COUNT, row)).scalar_one_or_none()
+    if attempts is None:
+        return 0
     try:
         async with in_transaction(sessions) as session:
             if (await session.execute(_TAKE, row)).one_or_none() is None:
@@ -147,7 +154,7 @@ async def _run_due(sessions: Sessions, job: Job, due: Row[tuple[str, str, dateti
                     "UPDATE foundation.job_due SET leased_until = :until, last_error = :error"
                     " WHERE job = :job AND period = :period"
                 ),
-                row | {"until": wall_now() + retry_after(due.attempts), "error": type(error).__name__},
+                row | {"until": wall_now() + retry_after(attempts), "error": type(error).__name__},
             )
         return 0
     return 1
