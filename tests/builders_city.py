@@ -76,7 +76,7 @@ class Staged:
         """Play one day in lock-step as a driver does; return how many acts there were."""
         nine = datetime.combine(day, OPENS, SHANGHAI)
         await self.tell("/clock", {"act": "set", "business_at": nine.isoformat()})
-        await timetable.tick(self.database.worker, now=nine)
+        await timetable.tick(self.database.worker, now=nine, act_as=act_as_platform)
         await self.deliver()
         acts = 0
         while is_working_day(day):

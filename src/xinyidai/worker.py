@@ -19,6 +19,7 @@ from celery import Celery
 from celery.signals import after_task_publish, heartbeat_sent, worker_process_init, worker_process_shutdown
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from xinyidai.access.service import act_as_platform
 from xinyidai.foundation import outbox, timetable
 from xinyidai.foundation.clock import BusinessClock
 from xinyidai.foundation.database import Sessions, make_engine, make_sessions
@@ -150,7 +151,7 @@ def deliver(delivery_id: str) -> None:
 @celery.task(name="xinyidai.tick")
 def tick() -> None:
     """Run what the timetable says is due."""
-    _run(lambda process: timetable.tick(process.sessions, now=process.clock.now()))
+    _run(lambda process: timetable.tick(process.sessions, now=process.clock.now(), act_as=act_as_platform))
 
 
 @celery.task(name="xinyidai.sweep")

@@ -300,7 +300,7 @@ async def test_deleted_and_slipped_in_records_are_named(database: Database, admi
 async def test_sealing_runs_every_minute_from_the_timetable(database: Database) -> None:
     await read_profile(database, BANK, FIRM)
 
-    await timetable.tick(database.worker, now=NOON)
+    await timetable.tick(database.worker, now=NOON, act_as=act_as_platform)
 
     verified = await state(database)
     assert (verified.sealed, verified.unsealed, verified.found) == (1, 0, ())

@@ -27,7 +27,7 @@ async def lay(admin: asyncpg.Connection, first: int, last: int) -> None:
 
 async def seal_all(database: Database, now: datetime) -> int:
     async with in_transaction(database.worker) as session:
-        return await seal(session, STREAM, now=now)
+        return (await seal(session, STREAM, now=now)).total()
 
 
 async def look(database: Database) -> SealState:

@@ -35,8 +35,7 @@ async def seal_all(database: Database) -> None:
     """Seal what has committed."""
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=NOON)
-        for stream in (JOURNALS, ENTRIES):
-            await seal(session, stream, now=NOON)
+        await seal(session, JOURNALS, ENTRIES, now=NOON)
 
 
 async def verify_all(database: Database) -> list[SealState]:

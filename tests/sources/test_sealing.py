@@ -50,10 +50,9 @@ class Sealed:
         async with in_transaction(self.database.worker) as session:
             await act_as_platform(session, now=self.noon)
             sealed = await service.seal_facts(session, now=self.noon)
-        for stream in (SEALS, SUPERSESSIONS):
-            async with in_transaction(self.database.worker) as session:
-                await act_as_platform(session, now=self.noon)
-                await seal(session, stream, now=self.noon)
+        async with in_transaction(self.database.worker) as session:
+            await act_as_platform(session, now=self.noon)
+            await seal(session, SEALS, SUPERSESSIONS, now=self.noon)
         return sealed
 
     async def verify(self) -> SealState:

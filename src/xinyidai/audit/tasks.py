@@ -16,7 +16,5 @@ log = structlog.get_logger()
 async def seal_streams(session: AsyncSession, now: datetime) -> None:
     """Seal what has committed since the last run into Merkle blocks."""
     await act_as_platform(session, now=now)
-    for stream in streams():
-        sealed = await seal(session, stream, now=now)
-        if sealed:
-            log.info("sealed", stream=stream.name, rows=sealed)
+    for stream, rows in (await seal(session, *streams(), now=now)).items():
+        log.info("sealed", stream=stream, rows=rows)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -178,15 +178,18 @@ async def read(session: AsyncSession, viewer: Viewer, demand_id: UUID, *, now: d
     return found
 
 
-async def expire_due(session: AsyncSession, *, now: datetime, limit: int = EXPIRE_BATCH) -> int:
-    """End, as the platform, demands whose last day is past; skip those that someone holds; return how many ended."""
-    statement = (
+def overdue(now: datetime) -> Select[Demand]:
+    """Return the statement of demands whose last day is past."""
+    return (
         select(Demand)
         .where(col(Demand.state).in_(list(UNFINISHED)), col(Demand.expires_on) < business_date(now))
         .order_by(col(Demand.expires_on), col(Demand.id))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
     )
+
+
+async def expire_due(session: AsyncSession, *, now: datetime, limit: int = EXPIRE_BATCH) -> int:
+    """End, as the platform, demands whose last day is past; skip those that someone holds; return how many ended."""
+    statement = overdue(now).limit(limit).with_for_update(skip_locked=True)
     due = (await session.execute(statement)).scalars().all()
     for row in due:
         await _move(session, row, DemandState.EXPIRED, now=now)

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import Index, LargeBinary, text
+from sqlalchemy import Index, LargeBinary, Select, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 from xinyidai.foundation.canonical import Json, digest
 from xinyidai.foundation.clock import wall_now
@@ -154,6 +154,11 @@ async def _kept(session: AsyncSession, row: dict[str, UUID | bytes]) -> Answer:
         raise KeyReused
     assert kept.body is not None, "an answer commits together with its body"
     return Answer(kept.body, is_replayed=True)
+
+
+def old_answers(_now: datetime) -> Select[bytes]:
+    """Return the statement of answers that are older than KEPT_FOR."""
+    return select(col(IdempotentAnswer.key_digest)).where(col(IdempotentAnswer.recorded_at) < wall_now() - KEPT_FOR)
 
 
 async def forget_answers(session: AsyncSession, *, wall_at: datetime) -> int:

@@ -6,12 +6,14 @@ every leaf and names what was changed, removed or slipped in.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 
-from sqlalchemy import ARRAY, BigInteger, LargeBinary, Text, TextClause, select, text
+from sqlalchemy import ARRAY, BigInteger, LargeBinary, Row, Text, TextClause, select, text
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import UserDefinedType
@@ -54,8 +56,14 @@ class SealedBlock(SQLModel, table=True):
     sealed_at: datetime = Field(sa_type=type_of_moment)
 
 
-_LAST_BLOCK = text("SELECT seq, root FROM foundation.sealed_block WHERE stream = :stream ORDER BY seq DESC LIMIT 1")
-"""Of the last block only where it ended: its leaves are kilobytes that no sealer needs."""
+_LAST_BLOCKS = text(
+    "SELECT DISTINCT ON (stream) stream, seq, root FROM foundation.sealed_block WHERE stream = ANY(:streams)"
+    " ORDER BY stream, seq DESC"
+)
+"""Of the last blocks only where they ended: their leaves are kilobytes that no sealer needs."""
+
+NewRow = Row[tuple[str, str, int, bytes]]
+"""Stream, ref, transaction id and leaf of a row that is in no block yet."""
 
 
 @dataclass(frozen=True)
@@ -125,52 +133,69 @@ def chained_root(leaves: Sequence[bytes], previous_root: bytes) -> bytes:
     return hashlib.sha256(b"\x02" + previous_root + merkle_root(leaves)).digest()
 
 
-async def seal(session: AsyncSession, stream: Stream, *, now: datetime) -> int:
-    """Seal what has committed since the last block; return how many rows. One sealer at a time, by advisory lock.
+async def seal(session: AsyncSession, *listed: Stream, now: datetime) -> Counter[str]:
+    """Seal what has committed since the last blocks; return how many rows by stream. One sealer at a time, by lock.
 
-    A stream in which nothing is new costs one statement and no lock.
+    Where nothing is new in any of them it costs one statement and no lock.
     """
-    if not (await session.execute(_rows_after(stream), {"stream": stream.name, "size": 1})).all():
-        return 0
-    await lock_key(session, f"seal:{stream.name}")
-    sealed = 0
+    sealed: Counter[str] = Counter()
+    if not await _rows(session, listed, size=1):
+        return sealed
+    await lock_key(session, "seal")
     for _block in range(MAX_BLOCKS_A_RUN):
-        count = await _seal_block(session, stream, now=now)
-        sealed += count
-        if count < BLOCK_SIZE:
+        found = await _seal_blocks(session, listed, now=now)
+        sealed += found
+        if max(found.values(), default=0) < BLOCK_SIZE:
             break
     return sealed
 
 
-async def _seal_block(session: AsyncSession, stream: Stream, *, now: datetime) -> int:
-    rows = (await session.execute(_rows_after(stream), {"stream": stream.name, "size": BLOCK_SIZE})).all()
-    if not rows:
-        return 0
-    last = (await session.execute(_LAST_BLOCK, {"stream": stream.name})).one_or_none()
-    leaves = [row.leaf for row in rows]
-    previous_root = last.root if last else EMPTY_ROOT
-    session.add(
-        SealedBlock(
-            stream=stream.name,
-            seq=last.seq + 1 if last else 1,
-            refs=[row.ref for row in rows],
-            leaves=leaves,
-            root=chained_root(leaves, previous_root),
-            previous_root=previous_root,
-            last_xid=rows[-1].xid,
-            sealed_at=now,
+async def _seal_blocks(session: AsyncSession, listed: Sequence[Stream], *, now: datetime) -> Counter[str]:
+    """Write the next block of each stream that has rows for one."""
+    found = await _rows(session, listed, size=BLOCK_SIZE)
+    lasts = {row.stream: row for row in await session.execute(_LAST_BLOCKS, {"streams": list(found)})}
+    for stream, rows in found.items():
+        last = lasts.get(stream)
+        leaves = [row.leaf for row in rows]
+        previous_root = last.root if last else EMPTY_ROOT
+        session.add(
+            SealedBlock(
+                stream=stream,
+                seq=last.seq + 1 if last else 1,
+                refs=[row.ref for row in rows],
+                leaves=leaves,
+                root=chained_root(leaves, previous_root),
+                previous_root=previous_root,
+                last_xid=rows[-1].xid,
+                sealed_at=now,
+            )
         )
-    )
     await session.flush()
-    return len(rows)
+    return Counter({stream: len(rows) for stream, rows in found.items()})
 
 
-def _rows_after(stream: Stream) -> TextClause:
+async def _rows(session: AsyncSession, listed: Sequence[Stream], *, size: int) -> dict[str, list[NewRow]]:
+    """Return the rows after each stream's last block, at most `size` of a stream, in sealing order."""
+    rows = (await session.execute(_rows_after(tuple(listed)), {"size": size})).all()
+    found: dict[str, list[NewRow]] = {}
+    # A union promises no order; Python orders texts by code point, as "C" does.
+    for row in sorted(rows, key=lambda one: (one.xid, one.ref)):
+        found.setdefault(row.stream, []).append(row)
+    return found
+
+
+@cache
+def _rows_after(listed: tuple[Stream, ...]) -> TextClause:
+    """Return one statement over all the streams: a look at many that are quiet is one round trip."""
+    return text(" UNION ALL ".join(f"({_rows_of(stream)})" for stream in listed))
+
+
+def _rows_of(stream: Stream) -> str:
     after_xid, after_ref = "coalesce((SELECT xid FROM last), '0'::xid8)", "coalesce((SELECT ref FROM last), '')"
-    return text(
-        "WITH last AS MATERIALIZED (SELECT last_xid::text::xid8 AS xid, refs[cardinality(refs)] AS ref"  # noqa: S608 - the view's name is a constant of its room
-        " FROM foundation.sealed_block WHERE stream = :stream ORDER BY seq DESC LIMIT 1)"
-        f" SELECT ref, xid::text::bigint AS xid, leaf FROM {stream.view}"
+    return (
+        "WITH last AS MATERIALIZED (SELECT last_xid::text::xid8 AS xid, refs[cardinality(refs)] AS ref"  # noqa: S608 - names are constants of their rooms
+        f" FROM foundation.sealed_block WHERE stream = '{stream.name}' ORDER BY seq DESC LIMIT 1)"
+        f" SELECT '{stream.name}' AS stream, ref, xid::text::bigint AS xid, leaf FROM {stream.view}"
         f" WHERE xid >= {after_xid} AND xid < pg_snapshot_xmin(pg_current_snapshot())"
         f'   AND (xid > {after_xid} OR ref COLLATE "C" > {after_ref})'
         ' ORDER BY xid, ref COLLATE "C" LIMIT :size'

@@ -2,16 +2,18 @@
 
 Beat ticks every wall second; a tick writes the periods that have begun into `job_due` (unique per job and period) and
 runs what is not done. Two beats, or a beat that was away, change nothing: who runs a period holds its row locked, and a
-process that dies lets go of it.
+process that dies lets go of it. Jobs that say how to find their work are looked at together, in one statement, and
+those with none are over for the period.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import Index, Row, text
+from sqlalchemy import Index, Row, Select, exists, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
@@ -56,17 +58,36 @@ _TAKE = text(
     "SELECT 1 FROM foundation.job_due WHERE job = :job AND period = :period AND done_at IS NULL FOR UPDATE SKIP LOCKED"
 )
 _END = text("UPDATE foundation.job_due SET done_at = :wall WHERE job = :job AND period = :period")
+_END_IDLE = text(
+    "UPDATE foundation.job_due SET done_at = :wall WHERE (job, period) IN (SELECT job, period FROM foundation.job_due"
+    " WHERE (job, period) IN (SELECT * FROM unnest(CAST(:jobs AS text[]), CAST(:periods AS text[])))"
+    " AND done_at IS NULL FOR UPDATE SKIP LOCKED)"
+)
 
 RunJob = Callable[[AsyncSession, datetime], Awaitable[None]]
+FindWork = Callable[[datetime], Select[*tuple[Any, ...]]]
+"""Returns, for a business time, the statement whose rows are what a job has to do then. What is found at one time must
+be found at every later one until it is done: a period that comes late is judged by the time of the tick."""
+
+
+class ActAs(Protocol):
+    """Tells the database, for the rest of a transaction, who is asking."""
+
+    async def __call__(self, session: AsyncSession, /, *, now: datetime) -> None:
+        """Tell it."""
+
+
+Due = Row[tuple[str, str, datetime]]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A verb that time wakes: ``run(session, now)`` in one transaction of its own."""
+    """A verb that time wakes: ``run(session, now)`` in one transaction of its own; without `finds`, in every period."""
 
     name: str
     rhythm: Rhythm
     run: RunJob
+    finds: FindWork | None = None
 
 
 class JobDue(SQLModel, table=True):
@@ -91,11 +112,14 @@ class JobDue(SQLModel, table=True):
 _jobs: dict[str, Job] = {}
 
 
-def every(rhythm: Rhythm, *, name: str) -> Callable[[RunJob], RunJob]:
-    """Register an async function ``(session, now)`` as a job of the timetable."""
+def every(rhythm: Rhythm, *, name: str, finds: FindWork | None = None) -> Callable[[RunJob], RunJob]:
+    """Register an async function ``(session, now)`` as a job of the timetable, which rests while `finds` finds nothing.
+
+    Give `finds` the statement that the job itself works through, so that the two cannot differ.
+    """
 
     def register(run: RunJob) -> RunJob:
-        _jobs[name] = Job(name, rhythm, run)
+        _jobs[name] = Job(name, rhythm, run, finds)
         return run
 
     return register
@@ -116,10 +140,15 @@ def retry_after(attempts: int) -> timedelta:
     return min(FIRST_RETRY * int(2 ** (attempts - 1)), LONGEST_REST)
 
 
-async def tick(sessions: Sessions, *, now: datetime) -> int:
+async def tick(sessions: Sessions, *, now: datetime, act_as: ActAs) -> int:
     """Write the periods that have begun by `now` and run what is due, the oldest of each job; return how many ran.
 
     A try is counted and committed just before it: a job that kills its process is given up, and no other with it.
+
+    Parameters
+    ----------
+    act_as : callable
+        Tells the database as whom to look for work: the rows of every party.
     """
     known = {job.name: job for job in jobs()}
     begun = [
@@ -130,11 +159,34 @@ async def tick(sessions: Sessions, *, now: datetime) -> int:
         if begun:
             await session.execute(insert(JobDue).values(begun).on_conflict_do_nothing())
         told = {"jobs": list(known), "attempts": MAX_ATTEMPTS, "wall": wall_now()}
-        due = (await session.execute(_DUE, told)).all()
-    return sum([await _run_due(sessions, known[row.job], row) for row in due])
+        due: list[Due] = list((await session.execute(_DUE, told)).all())
+    idle = await _end_idle(sessions, known, due, now=now, act_as=act_as)
+    return sum([await _run_due(sessions, known[row.job], row) for row in due if row.job not in idle])
 
 
-async def _run_due(sessions: Sessions, job: Job, due: Row[tuple[str, str, datetime]]) -> int:
+async def _end_idle(
+    sessions: Sessions, known: Mapping[str, Job], due: Collection[Due], *, now: datetime, act_as: ActAs
+) -> set[str]:
+    """End the due periods of jobs that find no work, and return those jobs; none of them where the look fails."""
+    finds = {row.job: find for row in due if (find := known[row.job].finds) is not None}
+    if not finds:
+        return set()
+    look = select(*[exists(find(now)).label(job) for job, find in finds.items()])
+    try:
+        async with in_transaction(sessions) as session:
+            await act_as(session, now=now)
+            found = dict(zip(finds, (await session.execute(look)).one(), strict=True))
+            over = {row.job: row.period for row in due if not found.get(row.job, True)}
+            ended = {"jobs": list(over), "periods": list(over.values()), "wall": wall_now()}
+            await session.execute(_END_IDLE, ended)
+            return set(over)
+    except Exception:
+        # One statement that fails must not keep the other jobs from their work: each runs, and fails by its own name.
+        log.exception("look_for_work_failed")
+        return set()
+
+
+async def _run_due(sessions: Sessions, job: Job, due: Due) -> int:
     row = {"job": job.name, "period": due.period}
     async with in_single_statements(sessions) as session:
         attempts = (await session.execute(_COUNT, row)).scalar_one_or_none()

@@ -25,7 +25,7 @@ async def lapse_line(session: AsyncSession, envelope: Envelope) -> None:
     await service.lapse_line(session, envelope.id_of("offer_id"))
 
 
-@every(Rhythm.DAY, name="loans.count_days_past_due")
+@every(Rhythm.DAY, name="loans.count_days_past_due", finds=service.loans_to_count)
 async def count_days_past_due(session: AsyncSession, now: datetime) -> None:
     """Count days past due of every loan that may be late."""
     await act_as_platform(session, now=now)

@@ -10,7 +10,6 @@ from sqlmodel import col
 
 from xinyidai.access.rules import OrganisationKind, Viewer
 from xinyidai.demands.rules import RepaymentKind
-from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
 from xinyidai.matching.models import Dispatch, Indication, Matching, MatchingLimits, Offer, OfferStanding
@@ -18,7 +17,6 @@ from xinyidai.matching.rules.drift import Drift
 from xinyidai.matching.rules.offers import Indicated, MatchingPolicy
 from xinyidai.matching.rules.states import (
     TAKEN,
-    WAITS_FOR_LENDER,
     DeclineReason,
     DispatchEnd,
     DispatchPath,
@@ -314,17 +312,6 @@ async def lenders_asked(session: AsyncSession, demand_id: UUID) -> frozenset[UUI
     """Return every lender that was ever asked about a demand."""
     statement = select(col(Dispatch.lender_id)).where(col(Dispatch.demand_id) == demand_id)
     return frozenset((await session.execute(statement)).scalars())
-
-
-async def dispatches_due(session: AsyncSession, *, now: datetime, limit: int) -> list[DispatchView]:
-    """Return dispatches whose indication or offer is overdue, the longest overdue first."""
-    statement = (
-        select(Dispatch)
-        .where(col(Dispatch.state).in_(list(WAITS_FOR_LENDER)), col(Dispatch.due_on) < business_date(now))
-        .order_by(col(Dispatch.due_on), col(Dispatch.sent_at), col(Dispatch.lot), col(Dispatch.id))
-        .limit(limit)
-    )
-    return [dispatch_view(row) for row in (await session.execute(statement)).scalars()]
 
 
 def _offers_seen_by(viewer: Viewer) -> Select[Offer, OfferStanding]:

@@ -62,28 +62,28 @@ async def end_without_consent(session: AsyncSession, envelope: Envelope) -> None
         await service.end_without_authority(session, envelope.id_of("consent_id"), now=envelope.delivered_at)
 
 
-@every(Rhythm.HOUR, name="matching.time_out")
+@every(Rhythm.HOUR, name="matching.time_out", finds=service.overdue_dispatches)
 async def time_out(session: AsyncSession, now: datetime) -> None:
     """End what was not indicated or offered by its last day; what one run leaves, the next takes."""
     await act_as_platform(session, now=now)
     await service.time_out_due(session, now=now)
 
 
-@every(Rhythm.HOUR, name="matching.expire_indications")
+@every(Rhythm.HOUR, name="matching.expire_indications", finds=service.overdue_indications)
 async def expire_indications(session: AsyncSession, now: datetime) -> None:
     """End indications whose time is over: their lenders were not chosen."""
     await act_as_platform(session, now=now)
     await service.expire_indications(session, now=now)
 
 
-@every(Rhythm.HOUR, name="matching.expire_offers")
+@every(Rhythm.HOUR, name="matching.expire_offers", finds=service.overdue_offers)
 async def expire_offers(session: AsyncSession, now: datetime) -> None:
     """End offers whose time is over."""
     await act_as_platform(session, now=now)
     await service.expire_offers(session, now=now)
 
 
-@every(Rhythm.HOUR, name="matching.lapse_acceptances")
+@every(Rhythm.HOUR, name="matching.lapse_acceptances", finds=service.overdue_acceptances)
 async def lapse_acceptances(session: AsyncSession, now: datetime) -> None:
     """End acceptances that were not disbursed in time and free their capacity."""
     await act_as_platform(session, now=now)

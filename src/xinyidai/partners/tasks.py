@@ -7,13 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.service import act_as_platform
 from xinyidai.foundation.clock import wall_now
-from xinyidai.foundation.idempotency import forget_answers
+from xinyidai.foundation.idempotency import forget_answers, old_answers
 from xinyidai.foundation.timetable import Rhythm, every
 
 log = structlog.get_logger()
 
 
-@every(Rhythm.HOUR, name="partners.forget_answers")
+@every(Rhythm.HOUR, name="partners.forget_answers", finds=old_answers)
 async def forget_old_answers(session: AsyncSession, now: datetime) -> None:
     """Forget answers to money calls that nobody retries any more."""
     await act_as_platform(session, now=now)

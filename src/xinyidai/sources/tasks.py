@@ -34,14 +34,14 @@ async def seal_delivery(session: AsyncSession, envelope: Envelope) -> None:
     await service.seal_facts(session, now=envelope.delivered_at)
 
 
-@every(Rhythm.HOUR, name="sources.seal_facts")
+@every(Rhythm.HOUR, name="sources.seal_facts", finds=service.unsealed_deliveries)
 async def seal_what_is_left(session: AsyncSession, now: datetime) -> None:
     """Seal deliveries whose event was lost or whose sealing failed."""
     await act_as_platform(session, now=now)
     await service.seal_facts(session, now=now)
 
 
-@every(Rhythm.HOUR, name="sources.abandon_pulls")
+@every(Rhythm.HOUR, name="sources.abandon_pulls", finds=service.pulls_given_up)
 async def abandon_pulls(session: AsyncSession, now: datetime) -> None:
     """End pulls that nobody works on any more."""
     await act_as_platform(session, now=now)

@@ -1,6 +1,6 @@
 """Verbs of loans. Lock order as in agreements: demand, loan, reservation, then ledger accounts."""
 
-from xinyidai.loans.service.counting import count_days_past_due
+from xinyidai.loans.service.counting import count_days_past_due, loans_to_count
 from xinyidai.loans.service.drawing import disburse, lapse_line, open_line
 from xinyidai.loans.service.reading import read
 from xinyidai.loans.service.recovering import apply_recovery, lock_loan, mark_compensated
@@ -12,6 +12,7 @@ __all__ = [
     "count_days_past_due",
     "disburse",
     "lapse_line",
+    "loans_to_count",
     "lock_loan",
     "mark_compensated",
     "open_line",

@@ -39,10 +39,10 @@ async def count_days_past_due(session: AsyncSession, *, now: datetime) -> int:
     changed = 0
     after = None
     while True:
-        statement = _due_loans(now).limit(BATCH)
+        statement = loans_to_count(now).limit(BATCH).with_for_update(skip_locked=True)
         if after is not None:
             statement = statement.where(col(Loan.id) > after)
-        rows = (await session.execute(statement)).scalars().all()
+        rows = (await session.execute(statement.execution_options(populate_existing=True))).scalars().all()
         if not rows:
             return changed
         owed = await _owed_by(session, rows)
@@ -102,7 +102,8 @@ async def _record_outcome(session: AsyncSession, row: Loan, *, is_default: bool,
     )
 
 
-def _due_loans(now: datetime) -> Select[Loan]:
+def loans_to_count(now: datetime) -> Select[Loan]:
+    """Return the statement of loans with an unpaid instalment behind them, and of those that were late, in id order."""
     unpaid = (
         select(col(Instalment.loan_id))
         .where(
@@ -119,8 +120,6 @@ def _due_loans(now: datetime) -> Select[Loan]:
             col(Loan.id).in_(unpaid) | (col(Loan.state) == LoanState.OVERDUE.value),
         )
         .order_by(col(Loan.id))
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
     )
 
 

@@ -4,7 +4,7 @@ Lock order, here and in the rooms above: demand, dispatch, offer, written author
 """
 
 from xinyidai.matching.service import replaying as replaying
-from xinyidai.matching.service.accepting import AcceptedView, accept, lapse_due, mark_disbursed
+from xinyidai.matching.service.accepting import AcceptedView, accept, lapse_due, mark_disbursed, overdue_acceptances
 from xinyidai.matching.service.choosing import ChoiceView, choose_lenders
 from xinyidai.matching.service.dispatching import (
     MatchView,
@@ -14,17 +14,19 @@ from xinyidai.matching.service.dispatching import (
     end_without_authority,
     end_without_consent,
     match,
+    overdue_dispatches,
     replace_dispatch,
     settle,
     take_up,
     time_out_due,
 )
-from xinyidai.matching.service.indicating import expire_indications, indicate
+from xinyidai.matching.service.indicating import expire_indications, indicate, overdue_indications
 from xinyidai.matching.service.offering import (
     approve_offer,
     decline_offer,
     expire_offers,
     make_offer,
+    overdue_offers,
     withdraw_offer,
 )
 from xinyidai.matching.service.showing import Applicant, MatchShown, show_applicant, show_application, show_match
@@ -51,6 +53,10 @@ __all__ = [
     "make_offer",
     "mark_disbursed",
     "match",
+    "overdue_acceptances",
+    "overdue_dispatches",
+    "overdue_indications",
+    "overdue_offers",
     "replace_dispatch",
     "settle",
     "show_applicant",

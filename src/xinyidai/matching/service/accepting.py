@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -105,9 +105,9 @@ async def mark_disbursed(session: AsyncSession, offer_id: UUID, *, now: datetime
         await demands.mark(session, standing.demand_id, DemandState.CLOSED, now=now)
 
 
-async def lapse_due(session: AsyncSession, *, now: datetime, limit: int = LAPSE_BATCH) -> int:
-    """End, as the platform, acceptances not disbursed by their last day, and free what they reserved."""
-    due = (
+def overdue_acceptances(now: datetime) -> Select[UUID, UUID]:
+    """Return the statement of acceptances not disbursed by their last day, with their demands, the longest first."""
+    return (
         select(col(OfferStanding.offer_id), col(OfferStanding.demand_id))
         .join(Offer, col(Offer.id) == col(OfferStanding.offer_id))
         .join(Dispatch, col(Dispatch.id) == col(Offer.dispatch_id))
@@ -118,9 +118,12 @@ async def lapse_due(session: AsyncSession, *, now: datetime, limit: int = LAPSE_
             col(Dispatch.lot),
             col(OfferStanding.offer_id),
         )
-        .limit(limit)
     )
-    found = (await session.execute(due)).all()
+
+
+async def lapse_due(session: AsyncSession, *, now: datetime, limit: int = LAPSE_BATCH) -> int:
+    """End, as the platform, acceptances not disbursed by their last day, and free what they reserved."""
+    found = (await session.execute(overdue_acceptances(now).limit(limit))).all()
     # Every demand first: releasing locks ledger accounts that an acceptance holding the next demand may wait for.
     await demands.lock_all(session, [demand_id for _offer_id, demand_id in found])
     lapsed = 0

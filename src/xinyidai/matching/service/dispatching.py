@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -162,13 +162,22 @@ async def decline(
     return dispatch_view(row)
 
 
+def overdue_dispatches(now: datetime) -> Select[UUID, UUID]:
+    """Return the statement of dispatches whose indication or offer is overdue, with their demands, longest first."""
+    return (
+        select(col(Dispatch.id), col(Dispatch.demand_id))
+        .where(col(Dispatch.state).in_(list(WAITS_FOR_LENDER)), col(Dispatch.due_on) < business_date(now))
+        .order_by(col(Dispatch.due_on), col(Dispatch.sent_at), col(Dispatch.lot), col(Dispatch.id))
+    )
+
+
 async def time_out_due(session: AsyncSession, *, now: datetime, limit: int = TIMEOUT_BATCH) -> int:
     """End, as the platform, what was not answered by its last day; return how many ended."""
     ended = 0
-    waiting = await queries.dispatches_due(session, now=now, limit=limit)
-    await demands.lock_all(session, [due.demand_id for due in waiting])
-    for due in waiting:
-        row = await locked(session, due.id)
+    found = (await session.execute(overdue_dispatches(now).limit(limit))).all()
+    await demands.lock_all(session, [demand_id for _dispatch_id, demand_id in found])
+    for dispatch_id, _demand_id in found:
+        row = await locked(session, dispatch_id)
         if row.state not in WAITS_FOR_LENDER:
             continue
         row.state = dispatch_moved(DispatchState(row.state), DispatchState.TIMED_OUT).value

@@ -6,7 +6,7 @@ Lock order: demand, dispatch.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -72,17 +72,20 @@ async def indicate(
     return indication_view(row, sent)
 
 
-async def expire_indications(session: AsyncSession, *, now: datetime, limit: int = EXPIRE_BATCH) -> int:
-    """End, as the platform, what was indicated and not chosen in its time; return how many ended."""
-    due = (
+def overdue_indications(now: datetime) -> Select[UUID, UUID]:
+    """Return the statement of dispatches indicated and not chosen in time, with their demands, the longest first."""
+    return (
         select(col(Dispatch.id), col(Dispatch.demand_id))
         .join(Indication, col(Indication.dispatch_id) == col(Dispatch.id))
         .where(col(Dispatch.state) == DispatchState.INDICATED, col(Indication.valid_until) <= now)
         .order_by(col(Indication.valid_until), col(Dispatch.lot))
-        .limit(limit)
     )
+
+
+async def expire_indications(session: AsyncSession, *, now: datetime, limit: int = EXPIRE_BATCH) -> int:
+    """End, as the platform, what was indicated and not chosen in its time; return how many ended."""
     ended = 0
-    found = (await session.execute(due)).all()
+    found = (await session.execute(overdue_indications(now).limit(limit))).all()
     await demands.lock_all(session, [demand_id for _dispatch_id, demand_id in found])
     for dispatch_id, demand_id in found:
         sent = await locked(session, dispatch_id)

@@ -7,7 +7,7 @@ Lock order: demand, dispatch, offer, authority.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -163,18 +163,21 @@ async def decline_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID, *
     return offer_view(row, standing)
 
 
-async def expire_offers(session: AsyncSession, *, now: datetime, limit: int = EXPIRE_BATCH) -> int:
-    """End, as the platform, offers whose time is over; return how many ended."""
-    due = (
+def overdue_offers(now: datetime) -> Select[UUID, UUID]:
+    """Return the statement of offers whose time is over before the firm answered, with their demands."""
+    return (
         select(col(OfferStanding.offer_id), col(OfferStanding.demand_id))
         .join(Offer, col(Offer.id) == col(OfferStanding.offer_id))
         .join(Dispatch, col(Dispatch.id) == col(Offer.dispatch_id))
         .where(col(OfferStanding.state).in_(list(BEFORE_THE_FIRM)), col(OfferStanding.valid_until) <= now)
         .order_by(col(OfferStanding.valid_until), col(Offer.made_at), col(Dispatch.lot), col(OfferStanding.offer_id))
-        .limit(limit)
     )
+
+
+async def expire_offers(session: AsyncSession, *, now: datetime, limit: int = EXPIRE_BATCH) -> int:
+    """End, as the platform, offers whose time is over; return how many ended."""
     ended = 0
-    found = (await session.execute(due)).all()
+    found = (await session.execute(overdue_offers(now).limit(limit))).all()
     await demands.lock_all(session, [demand_id for _offer_id, demand_id in found])
     for offer_id, _demand_id in found:
         standing = await standing_locked(session, offer_id)

@@ -7,11 +7,12 @@ from xinyidai.sources.service.pulling import (
     deny_pull,
     keep_token,
     note_page,
+    pulls_given_up,
     put_off,
     store_pull,
 )
 from xinyidai.sources.service.receiving import SCOPE, receive_csv, receive_file, receive_rows
-from xinyidai.sources.service.sealing import seal_facts, verify_facts
+from xinyidai.sources.service.sealing import seal_facts, unsealed_deliveries, verify_facts
 
 __all__ = [
     "SCOPE",
@@ -21,11 +22,13 @@ __all__ = [
     "deny_pull",
     "keep_token",
     "note_page",
+    "pulls_given_up",
     "put_off",
     "receive_csv",
     "receive_file",
     "receive_rows",
     "seal_facts",
     "store_pull",
+    "unsealed_deliveries",
     "verify_facts",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -235,18 +235,21 @@ async def deny_pull(session: AsyncSession, pull_id: UUID, reason: PullReason, *,
     await _end(session, await _running(session, pull_id), PullState.DENIED, reason, now=now)
 
 
-async def abandon_pulls(session: AsyncSession, *, now: datetime) -> int:
-    """End the pulls that nobody has touched for an hour of wall time; return how many. Needs platform scope."""
-    left = await session.execute(
+def pulls_given_up(_now: datetime) -> Select[Pull]:
+    """Return the statement of pulls under way that nobody has touched for an hour of wall time."""
+    return (
         select(Pull)
         .where(
             col(Pull.state).in_([state.value for state in OPEN_STATES]),
             col(Pull.touched_at) < wall_now() - GIVEN_UP_AFTER,
         )
         .order_by(col(Pull.id))
-        .limit(1000)
-        .with_for_update(skip_locked=True)
     )
+
+
+async def abandon_pulls(session: AsyncSession, *, now: datetime) -> int:
+    """End the pulls that nobody has touched for an hour of wall time; return how many. Needs platform scope."""
+    left = await session.execute(pulls_given_up(now).limit(1000).with_for_update(skip_locked=True))
     rows = list(left.scalars())
     for row in rows:
         await _end(session, row, PullState.TIMED_OUT, PullReason.ABANDONED, now=now)

@@ -6,14 +6,21 @@ A fact's leaf is the SHA-256 of all it says; the leaves of one firm in one stret
 
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from xinyidai.foundation.database import lock_key, set_local
 from xinyidai.foundation.sealing import Finding, Found, SealState
+from xinyidai.sources.models import Delivery
 
 FACTS = "sources.invoice_fact"
 _TIME_OUT = "15min"
+
+
+def unsealed_deliveries(_now: datetime) -> Select[int]:
+    """Return the statement of deliveries with facts that are not sealed yet."""
+    return select(col(Delivery.no)).where(col(Delivery.loaded) > 0, ~func.sources.is_sealed(col(Delivery.no)))
 
 
 async def seal_facts(session: AsyncSession, *, now: datetime) -> int:
@@ -23,14 +30,9 @@ async def seal_facts(session: AsyncSession, *, now: datetime) -> int:
     """
     await lock_key(session, "sources:seal_facts")
     await set_local(session, "statement_timeout", _TIME_OUT)
-    sealed = await session.execute(
-        text(
-            "SELECT coalesce(sum(sources.seal_delivery(no, :now)), 0) FROM sources.delivery"
-            " WHERE loaded > 0 AND NOT sources.is_sealed(no)"
-        ),
-        {"now": now},
-    )
-    return int(sealed.scalar_one())
+    unsealed = unsealed_deliveries(now).subquery()
+    sealed = select(func.coalesce(func.sum(func.sources.seal_delivery(unsealed.c.no, now)), 0))
+    return int((await session.execute(sealed)).scalar_one())
 
 
 async def verify_facts(session: AsyncSession) -> SealState:
