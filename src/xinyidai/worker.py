@@ -24,6 +24,7 @@ from xinyidai.foundation import outbox, timetable
 from xinyidai.foundation.clock import BusinessClock
 from xinyidai.foundation.database import Sessions, make_engine, make_sessions
 from xinyidai.foundation.heartbeats import Heart
+from xinyidai.foundation.memory import collect_seldom
 from xinyidai.foundation.settings import DatabaseRole, settings
 from xinyidai.tables import ROOMS
 
@@ -121,6 +122,7 @@ def open_runner(**_signal: object) -> None:
     engine = make_engine(known.dsn(DatabaseRole.WORKER), pool_size=2)
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     runner.__enter__()
+    collect_seldom()
     _running[:] = [_Running(runner, engine, make_sessions(engine), known.clock())]
 
 

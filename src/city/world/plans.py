@@ -9,7 +9,7 @@ from city.world.institutions import WAN_FEN, Bank, banks
 from city.world.paths import make_paths
 from city.world.population import Firm
 
-MONTHLY_WISH = {"firm": 0.072, "sole_trader": 0.050}
+MONTHLY_WISH = {"firm": 0.054, "sole_trader": 0.038}
 MOST_LOANS = 2
 REST_MONTHS = 3
 """A refused firm waits so long before it asks again; a hollow one does not wait."""

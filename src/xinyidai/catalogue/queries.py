@@ -9,6 +9,7 @@ from sqlmodel import col
 
 from xinyidai.catalogue.models import CatalogueItem
 from xinyidai.catalogue.rules import AccessClass, Item, ItemNotListed, Topology
+from xinyidai.foundation.database import read_once
 
 
 async def item(session: AsyncSession, code: str, on: date) -> Item:
@@ -26,7 +27,11 @@ async def items_by_code(session: AsyncSession, codes: Sequence[str], on: date) -
 
 
 async def items(session: AsyncSession, on: date) -> tuple[Item, ...]:
-    """Return every item listed on a Shanghai day, by code."""
+    """Return every item listed on a Shanghai day, by code; a transaction reads them once."""
+    return await read_once(session, f"catalogue.items:{on}", lambda: _items(session, on))
+
+
+async def _items(session: AsyncSession, on: date) -> tuple[Item, ...]:
     statement = (
         select(CatalogueItem)
         .where(

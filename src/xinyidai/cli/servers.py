@@ -12,6 +12,7 @@ from xinyidai.app import create_app
 from xinyidai.cli.surroundings import Surroundings, require_free_port, say, surroundings
 from xinyidai.foundation.database import make_engine, make_sessions
 from xinyidai.foundation.heartbeats import Heart, beating_in_loop
+from xinyidai.foundation.memory import collect_seldom
 from xinyidai.foundation.pages.assets import missing_assets
 from xinyidai.foundation.settings import DatabaseRole
 from xinyidai.worker import beating, connect_broker, load_rooms
@@ -46,6 +47,7 @@ def serve_http(around: Surroundings, *, host: str, port: int) -> None:
         clock=around.settings.clock(),
         lifespan=[beating_in_loop(heart)],
     )
+    collect_seldom()
     say(f"Serving on http://{host}:{port} (API reference under /api). Ctrl-C ends it.")
     uvicorn.run(
         app,

@@ -117,18 +117,6 @@ class TooManySubjects(Refusal):
 
 
 @dataclass(frozen=True)
-class Permission:
-    """What `require` found: the bearer may read these items of these subjects, for this purpose, now."""
-
-    subject_ids: frozenset[UUID]
-    consent_ids: tuple[UUID, ...]
-    purpose: Purpose
-    receiver_id: UUID
-    item_codes: tuple[str, ...]
-    at: datetime
-
-
-@dataclass(frozen=True)
 class Grant:
     """What a stored consent allows, for the rule alone."""
 
@@ -149,6 +137,20 @@ class Grant:
             and receiver_id in self.receiver_ids
             and self.granted_at <= at < self.expires_at
         )
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What `require` found: the bearer may read these items of these subjects, for this purpose, now."""
+
+    subject_ids: frozenset[UUID]
+    consent_ids: tuple[UUID, ...]
+    purpose: Purpose
+    receiver_id: UUID
+    item_codes: tuple[str, ...]
+    at: datetime
+    grants: tuple[Grant, ...] = ()
+    """The consents it stands on, by id, with what each allows and until when."""
 
 
 @dataclass(frozen=True)
@@ -203,19 +205,20 @@ def effective_permission(
     ]
     missing: set[UUID] = set()
     items_missing: list[str] = []
-    used: set[UUID] = set()
+    used: dict[UUID, Grant] = {}
     for code in item_codes:
         if not _needs_consent(code, listed):
             continue
         covering = [grant for grant in in_force if code in grant.item_codes]
         uncovered = wanted - {grant.subject_id for grant in covering}
-        used.update(grant.consent_id for grant in covering)
+        used.update((grant.consent_id, grant) for grant in covering)
         if uncovered:
             missing |= uncovered
             items_missing.append(code)
     if missing or not wanted or not item_codes:
         raise ConsentMissing(purpose=purpose.value, missing=len(missing), items=items_missing or list(item_codes))
-    return Permission(wanted, tuple(sorted(used)), purpose, receiver_id, tuple(item_codes), at)
+    stands_on = tuple(used[consent_id] for consent_id in sorted(used))
+    return Permission(wanted, tuple(sorted(used)), purpose, receiver_id, tuple(item_codes), at, stands_on)
 
 
 def _needs_consent(code: str, listed: Mapping[str, Item]) -> bool:

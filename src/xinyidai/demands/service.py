@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -43,6 +43,12 @@ from xinyidai.foundation.outbox import announce
 
 WRITES = "demands:write"
 EXPIRE_BATCH = 500
+_OPEN = text(
+    "INSERT INTO demands.demand_reader AS r (demand_id, organisation_id, firm_id, opened_at, open_until)"
+    " SELECT id, :organisation_id, firm_id, :now, :until FROM demands.demand WHERE id = :demand_id"
+    " ON CONFLICT (demand_id, organisation_id) DO UPDATE SET open_until = excluded.open_until, closed_at = NULL"
+    " RETURNING r.demand_id"
+)
 
 
 async def draft(
@@ -236,20 +242,10 @@ async def open_to(
 ) -> None:
     """Let an organisation read the demand until `until`, when its consent ends. The caller has checked the consent."""
     async with platform_scope(session):
-        row = await session.get_one(Demand, demand_id)
-        reader = await session.get(DemandReader, (demand_id, organisation_id))
-        if reader is None:
-            reader = DemandReader(
-                demand_id=demand_id,
-                organisation_id=organisation_id,
-                firm_id=row.firm_id,
-                opened_at=now,
-                open_until=until,
-            )
-        reader.open_until = until
-        reader.closed_at = None
-        session.add(reader)
-        await session.flush()
+        told = {"demand_id": demand_id, "organisation_id": organisation_id, "until": until, "now": now}
+        opened = await session.execute(_OPEN, told)
+        if opened.one_or_none() is None:
+            raise NotFound
 
 
 async def close_to(session: AsyncSession, demand_id: UUID, organisation_ids: Sequence[UUID], *, now: datetime) -> None:

@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
-from typing import cast
+from typing import TypeVar, cast
 
 import asyncpg
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, Uuid, event, text
@@ -36,8 +36,10 @@ PREPARED = 1_000
 """Statements that a connection keeps prepared: all that the platform knows. The usual hundred are fewer than one desk
 uses, and each that fell out costs a round trip and the server's planning again."""
 _IDLE_SINCE = "idle_since"
+_READ = "read"
 
 Sessions = async_sessionmaker[AsyncSession]
+Result = TypeVar("Result")
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
@@ -127,6 +129,17 @@ async def driver(session: AsyncSession) -> asyncpg.Connection:
 async def set_local(session: AsyncSession, name: str, value: str) -> None:
     """Set a configuration parameter for the rest of this transaction."""
     await session.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+
+
+async def read_once(session: AsyncSession, key: str, read: Callable[[], Awaitable[Result]]) -> Result:
+    """Return what `read` returned the first time that this session asked for `key`.
+
+    For listed terms that a whole transaction should see as one state, and reads many times: a catalogue, a shelf.
+    """
+    known: dict[str, Result] = session.info.setdefault(_READ, {})
+    if key not in known:
+        known[key] = await read()
+    return known[key]
 
 
 async def lock_key(session: AsyncSession, name: str) -> None:

@@ -29,7 +29,7 @@ from xinyidai.foundation.clock import add_months, business_date
 from xinyidai.foundation.settings import Settings, settings
 from xinyidai.worker import connect_broker, load_rooms
 
-FIRMS: Final = 260
+FIRMS: Final = 210
 MONTHS: Final = 18
 LOCKSTEP: Final = "lockstep"
 TOLD_EVERY_DAYS: Final = 91

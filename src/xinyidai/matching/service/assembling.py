@@ -1,6 +1,6 @@
 """Assembling what a matching is decided from (shelf, applicant's facts, lenders' standings), and recording it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -65,7 +65,9 @@ class Assembled:
 
     demand: DemandView
     policy: MatchingPolicy
+    shelf: Sequence[OnShelf]
     facts: Mapping[str, Fact]
+    standings: Mapping[str, Standing]
     decision: Decision
     decision_id: UUID
 
@@ -94,7 +96,7 @@ async def assemble(session: AsyncSession, demand: DemandView, *, now: datetime) 
     )
     session.add(Matching(decision_id=decision_id, demand_id=demand.id, firm_id=demand.firm_id, matched_at=now))
     await session.flush()
-    return Assembled(demand, policy, facts, decision, decision_id)
+    return Assembled(demand, policy, shelf, facts, standings, decision, decision_id)
 
 
 async def applicant_facts(
@@ -163,7 +165,7 @@ async def standings_of(
     )
     asked = await queries.lenders_asked(session, demand.id)
     shares = await queries.grant_shares(session, listed, policy, now=now)
-    lines = await _lines(session, set(listed), demand.amount_fen, now=now)
+    lines = await lines_of(session, set(listed), demand.amount_fen, now=now)
     lenders = await parties.parties_by_id(session, listed)
     return {
         str(lender_id): replace(
@@ -177,10 +179,10 @@ async def standings_of(
     }
 
 
-async def _lines(
+async def lines_of(
     session: AsyncSession, lender_ids: set[UUID], amount_fen: int, *, now: datetime
 ) -> dict[UUID, Standing]:
-    """Return, for each lender with a line in force, the line that this amount would be reserved on.
+    """Return how the line stands, for each lender with one in force, that this amount would be reserved on.
 
     That is the first line that takes it, in order of age, as the reservation looks for it; where none does, the first.
     """

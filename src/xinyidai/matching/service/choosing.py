@@ -88,31 +88,42 @@ async def choose_lenders(
         requires_seeking(demand)
         if await _under_authority(session, demand_id) + len(wanted) > policy.lenders_chosen:
             raise TooManyChosen(most=policy.lenders_chosen)
+        sent = [await _indicated(session, demand, indication_id, now=now) for indication_id in wanted]
+        fitting = await _fits_still(session, demand, [dispatch for _indication, dispatch in sent], policy, now=now)
         return [
-            await _choose(session, viewer, demand, indication_id, policy, text_digest=text_digest, now=now)
-            for indication_id in wanted
+            await _choose(
+                session, viewer, row, dispatch, fitting[dispatch.id], policy, text_digest=text_digest, now=now
+            )
+            for row, dispatch in sent
         ]
+
+
+async def _indicated(
+    session: AsyncSession, demand: DemandView, indication_id: UUID, *, now: datetime
+) -> tuple[Indication, Dispatch]:
+    """Return an indication of this demand that can still be chosen, and its dispatch, locked."""
+    row = await session.get(Indication, indication_id)
+    if row is None or row.demand_id != demand.id:
+        raise NotFound
+    sent = await locked(session, row.dispatch_id)
+    dispatch_moved(DispatchState(sent.state), DispatchState.CHOSEN)
+    if row.valid_until <= now:
+        raise IndicationExpired
+    await covering_consent(session, firm_id=sent.firm_id, lender_id=sent.lender_id, now=now)
+    return row, sent
 
 
 async def _choose(
     session: AsyncSession,
     viewer: Viewer,
-    demand: DemandView,
-    indication_id: UUID,
+    row: Indication,
+    sent: Dispatch,
+    choice_digest: bytes,
     policy: MatchingPolicy,
     *,
     text_digest: bytes,
     now: datetime,
 ) -> ChoiceView:
-    row = await session.get(Indication, indication_id)
-    if row is None or row.demand_id != demand.id:
-        raise NotFound
-    sent = await locked(session, row.dispatch_id)
-    state = dispatch_moved(DispatchState(sent.state), DispatchState.CHOSEN)
-    if row.valid_until <= now:
-        raise IndicationExpired
-    await covering_consent(session, firm_id=sent.firm_id, lender_id=sent.lender_id, now=now)
-    sent.choice_digest = await _fits_still(session, demand, sent, policy, now=now)
     authority = await consents.authorise(
         session,
         viewer,
@@ -122,29 +133,34 @@ async def _choose(
         now=now,
     )
     due = add_working_days(business_date(now), policy.binding_working_days)
-    sent.state, sent.authority_id = state.value, authority.id
+    sent.state = dispatch_moved(DispatchState(sent.state), DispatchState.CHOSEN).value
+    sent.choice_digest, sent.authority_id = choice_digest, authority.id
     sent.chosen_at, sent.chosen_by = now, viewer.principal_id
     sent.due_on, sent.is_due_provisional = due.day, due.is_provisional
     session.add(sent)
     await session.flush()
     await write_down_dispatch(session, viewer, sent, "matching.chosen", now=now)
     await announce(session, LenderChosen(*dispatch_ids(sent), str(authority.id)), occurred_at=now)
-    return ChoiceView(demand.id, sent.id, row.id, sent.lender_id, now, due.day, authority)
+    return ChoiceView(row.demand_id, sent.id, row.id, sent.lender_id, now, due.day, authority)
 
 
 async def _fits_still(
-    session: AsyncSession, demand: DemandView, sent: Dispatch, policy: MatchingPolicy, *, now: datetime
-) -> bytes:
-    """Return the digest of why the product's own filter lets the demand through now, as at the dispatch, or refuse."""
-    product = await requires_dispatched(session, sent.product_id)
-    facts, consent_ids = await applicant_facts(session, demand, [product], policy, now=now)
-    standings = await standings_of(session, demand, {sent.lender_id}, policy, now=now)
-    # It was asked, and answered: that is why it can be chosen.
-    standing = replace(standings[product.lender_id], was_asked=False)
-    verdict = judge(product, facts, standing)
-    if not verdict.is_eligible:
-        raise NotEligible(product=product.code, failed=[failure.code for failure in verdict.failures])
-    return eligibility_digest(verdict, facts, standing, [str(consent_id) for consent_id in consent_ids])
+    session: AsyncSession, demand: DemandView, sent: Sequence[Dispatch], policy: MatchingPolicy, *, now: datetime
+) -> dict[UUID, bytes]:
+    """Return by dispatch the digest of why its product's own filter lets the demand through now, or refuse."""
+    products = {one.id: await requires_dispatched(session, one.product_id) for one in sent}
+    facts, consent_ids = await applicant_facts(session, demand, list(products.values()), policy, now=now)
+    standings = await standings_of(session, demand, {one.lender_id for one in sent}, policy, now=now)
+    found: dict[UUID, bytes] = {}
+    for dispatch_id, product in products.items():
+        # It was asked, and answered: that is why it can be chosen.
+        standing = replace(standings[product.lender_id], was_asked=False)
+        verdict = judge(product, facts, standing)
+        if not verdict.is_eligible:
+            raise NotEligible(product=product.code, failed=[failure.code for failure in verdict.failures])
+        under = [str(consent_id) for consent_id in consent_ids]
+        found[dispatch_id] = eligibility_digest(verdict, facts, standing, under)
+    return found
 
 
 async def _under_authority(session: AsyncSession, demand_id: UUID) -> int:

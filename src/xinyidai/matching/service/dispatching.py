@@ -118,7 +118,7 @@ async def take_up(session: AsyncSession, viewer: Viewer, dispatch_id: UUID, *, n
     """
     requires_lender_desk(viewer)
     async with platform_scope(session):
-        row = await own_locked(session, viewer, dispatch_id)
+        row, _demand = await own_locked(session, viewer, dispatch_id)
         row.state = dispatch_moved(DispatchState(row.state), DispatchState.IN_REVIEW).value
         row.taken_up_at = now
         session.add(row)
@@ -141,7 +141,7 @@ async def decline(
     requires_lender_desk(viewer)
     sayable(reason)
     async with platform_scope(session):
-        row = await own_locked(session, viewer, dispatch_id)
+        row, _demand = await own_locked(session, viewer, dispatch_id)
         row.state = dispatch_moved(DispatchState(row.state), DispatchState.DECLINED).value
         row.refused_at = now
         row.decline_code = told_to_firm(reason).value
@@ -277,8 +277,10 @@ def requires_seeking(demand: DemandView) -> None:
         raise DemandNotOpen(state=demand.state.value)
 
 
-async def own_locked(session: AsyncSession, viewer: Viewer, dispatch_id: UUID) -> Dispatch:
-    """Lock the demand, then a dispatch of it that was sent to the viewer's lender. The scope is the platform's.
+async def own_locked(session: AsyncSession, viewer: Viewer, dispatch_id: UUID) -> tuple[Dispatch, DemandView]:
+    """Lock the demand, then a dispatch of it that was sent to the viewer's lender; return both, as they are now.
+
+    The scope is the platform's.
 
     Raises
     ------
@@ -288,8 +290,8 @@ async def own_locked(session: AsyncSession, viewer: Viewer, dispatch_id: UUID) -
     found = await session.get(Dispatch, dispatch_id)
     if found is None or found.lender_id != viewer.organisation_id:
         raise NotFound
-    await demands.lock(session, found.demand_id)
-    return await locked(session, dispatch_id)
+    demand = await demands.lock(session, found.demand_id)
+    return await locked(session, dispatch_id), demand
 
 
 async def _ask_next(session: AsyncSession, demand: DemandView, *, path: DispatchPath, now: datetime) -> Dispatch | None:

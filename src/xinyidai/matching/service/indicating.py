@@ -54,14 +54,13 @@ async def indicate(
     """
     requires_lender_desk(viewer)
     async with platform_scope(session):
-        sent = await own_locked(session, viewer, dispatch_id)
-        demand = await demands.lock(session, sent.demand_id)
+        sent, demand = await own_locked(session, viewer, dispatch_id)
         requires_seeking(demand)
         state = dispatch_moved(DispatchState(sent.state), DispatchState.INDICATED)
         policy = await queries.limits_on(session, business_date(now))
         product = await requires_dispatched(session, sent.product_id)
         check_indication(terms, product, demand_amount_fen=demand.amount_fen, policy=policy, now=now)
-        await requires_rate_of_line(session, product, demand, terms.max_rate_bp, policy, now=now)
+        await requires_rate_of_line(session, product, demand, terms.max_rate_bp, now=now)
         await covering_consent(session, firm_id=sent.firm_id, lender_id=sent.lender_id, now=now)
         row = _row(viewer, sent, terms, now=now)
         sent.state, sent.indicated_at = state.value, now

@@ -78,8 +78,7 @@ async def make_offer(
     requires_lender_desk(viewer)
     terms = OfferTerms(amount_fen, rate_bp, term_months, repayment_kind, valid_until)
     async with platform_scope(session):
-        dispatch = await own_locked(session, viewer, dispatch_id)
-        demand = await demands.lock(session, dispatch.demand_id)
+        dispatch, demand = await own_locked(session, viewer, dispatch_id)
         requires_seeking(demand)
         product = await _check_terms(session, terms, dispatch, demand, now=now)
         await covering_consent(session, firm_id=dispatch.firm_id, lender_id=dispatch.lender_id, now=now)
@@ -228,7 +227,7 @@ async def _check_terms(
     product = await requires_dispatched(session, dispatch.product_id)
     policy = await queries.limits_on(session, business_date(now))
     check_offer(terms, product, demand_amount_fen=demand.amount_fen, authority_ends_at=ends_at, policy=policy, now=now)
-    await requires_rate_of_line(session, product, demand, terms.rate_bp, policy, now=now)
+    await requires_rate_of_line(session, product, demand, terms.rate_bp, now=now)
     return product
 
 

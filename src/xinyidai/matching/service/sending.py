@@ -1,5 +1,6 @@
 """Sending a demand to a lender: the only writer of dispatches, which checks filter and consent as it sends."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -7,7 +8,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.audit import service as audit
-from xinyidai.consents import queries as consent_reads
 from xinyidai.consents import service as consents
 from xinyidai.consents.rules import ConsentMissing, Grant, Purpose
 from xinyidai.demands import service as demands
@@ -22,7 +22,6 @@ from xinyidai.matching.models import Dispatch
 from xinyidai.matching.rules.eligibility import OnShelf, Standing, Verdict, judge, lot_for
 from xinyidai.matching.rules.offers import (
     LenderAskedBefore,
-    MatchingPolicy,
     NotEligible,
     OfferTermsRefused,
     TooManyLenders,
@@ -30,8 +29,7 @@ from xinyidai.matching.rules.offers import (
 from xinyidai.matching.rules.ranking import first_of_each_lender
 from xinyidai.matching.rules.records import eligibility_digest
 from xinyidai.matching.rules.states import DispatchPath, DispatchState, dispatch_moved
-from xinyidai.matching.service.assembling import Assembled, standings_of
-from xinyidai.matching.service.shelf import product_now
+from xinyidai.matching.service.assembling import Assembled, lines_of
 
 
 @dataclass(frozen=True)
@@ -80,8 +78,8 @@ async def _dispatch_to(
 ) -> Dispatch:
     """Send a demand to the lender of a product, whatever the path, or refuse.
 
-    The product is read again, the lender's standing and the consent are asked again, and the product's own filter is
-    run again on the facts of this transaction. The demand is locked and the session in platform scope.
+    The consent is asked again, and the product's own filter is run again on what this transaction has read of shelf,
+    facts and standings. The demand is locked, so nobody else sends it meanwhile, and the session in platform scope.
 
     Raises
     ------
@@ -93,7 +91,7 @@ async def _dispatch_to(
     asked = await queries.lenders_asked(session, demand.id)
     if len(asked) >= assembled.policy.lenders_in_all:
         raise TooManyLenders(most=assembled.policy.lenders_in_all)
-    verdict, standing = await _judge_now(session, assembled, product_id, now=now)
+    verdict, standing = _judge(assembled, str(product_id), asked)
     lender_id = UUID(verdict.product.lender_id)
     covering = await covering_consent(session, firm_id=demand.firm_id, lender_id=lender_id, now=now)
     promised = assembled.policy.answer_working_days
@@ -151,18 +149,15 @@ async def covering_consent(session: AsyncSession, *, firm_id: UUID, lender_id: U
         item_codes=list(ITEMS_OPENED_TO_LENDERS),
         now=now,
     )
-    grants = await consent_reads.grants_for(
-        session, subject_ids=[firm_id], receiver_id=lender_id, purpose=Purpose.PRE_LOAN
-    )
-    used = [grant for grant in grants if grant.consent_id in permission.consent_ids]
-    if not used:
+    if not permission.grants:
         raise ConsentMissing(purpose=Purpose.PRE_LOAN.value, missing=1, items=list(ITEMS_OPENED_TO_LENDERS))
-    ends_first = min((_lasts_longest(used, code) for code in ITEMS_OPENED_TO_LENDERS), key=lambda one: one.expires_at)
+    lasting = [_lasts_longest(permission.grants, code) for code in ITEMS_OPENED_TO_LENDERS]
+    ends_first = min(lasting, key=lambda grant: grant.expires_at)
     return Covering(ends_first.consent_id, permission.consent_ids, ends_first.expires_at)
 
 
 async def requires_rate_of_line(
-    session: AsyncSession, product: OnShelf, demand: DemandView, rate_bp: int, policy: MatchingPolicy, *, now: datetime
+    session: AsyncSession, product: OnShelf, demand: DemandView, rate_bp: int, *, now: datetime
 ) -> None:
     """Refuse a rate that the lender's sharing agreement does not allow, where the product asks for cover.
 
@@ -174,28 +169,26 @@ async def requires_rate_of_line(
     """
     if not product.requires_cover:
         return
-    standings = await standings_of(session, demand, {UUID(product.lender_id)}, policy, now=now)
-    most_bp = standings[product.lender_id].line_max_rate_bp
+    lender_id = UUID(product.lender_id)
+    line = (await lines_of(session, {lender_id}, demand.amount_fen, now=now)).get(lender_id)
+    most_bp = 0 if line is None else line.line_max_rate_bp
     if rate_bp > most_bp:
         raise OfferTermsRefused(field="rate_bp", least=product.min_rate_bp, most=most_bp)
 
 
-def _lasts_longest(grants: list[Grant], item_code: str) -> Grant:
+def _lasts_longest(grants: Sequence[Grant], item_code: str) -> Grant:
     covering = [grant for grant in grants if item_code in grant.item_codes]
     return max(covering, key=lambda grant: (grant.expires_at, grant.consent_id))
 
 
-async def _judge_now(
-    session: AsyncSession, assembled: Assembled, product_id: UUID, *, now: datetime
-) -> tuple[Verdict, Standing]:
-    product = await product_now(session, product_id, business_date(now))
+def _judge(assembled: Assembled, product_id: str, asked: Collection[UUID]) -> tuple[Verdict, Standing]:
+    """Return the verdict of a product's own filter, which must let the demand through; `asked` is who has it by now."""
+    product = next((one for one in assembled.shelf if one.product_id == product_id), None)
     if product is None:
-        raise NotEligible(product=str(product_id), failed=["product_not_open"])
-    lender_id = UUID(product.lender_id)
-    standings = await standings_of(session, assembled.demand, {lender_id}, assembled.policy, now=now)
-    standing = standings[product.lender_id]
-    if standing.was_asked:
+        raise NotEligible(product=product_id, failed=["product_not_open"])
+    if UUID(product.lender_id) in asked:
         raise LenderAskedBefore
+    standing = assembled.standings[product.lender_id]
     verdict = judge(product, assembled.facts, standing)
     if not verdict.is_eligible:
         raise NotEligible(product=product.code, failed=[failure.code for failure in verdict.failures])

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from xinyidai.foundation.errors import NotFound
 from xinyidai.matching.rules.eligibility import OnShelf
 from xinyidai.matching.rules.offers import NotEligible
 from xinyidai.matching.rules.records import by_code
@@ -17,15 +16,6 @@ from xinyidai.products.rules import ProductState
 async def open_shelf(session: AsyncSession, day: date) -> list[OnShelf]:
     """Return the terms of every product open on a day, in one order on every machine."""
     return sorted([on_shelf(view) for view in await products.open_products(session, day)], key=by_code)
-
-
-async def product_now(session: AsyncSession, product_id: UUID, day: date) -> OnShelf | None:
-    """Return the terms of one product, None where it is not open on the day: what a dispatch is sent under."""
-    try:
-        view = await products.product(session, product_id)
-    except NotFound:
-        return None
-    return on_shelf(view) if view.is_open(day) else None
 
 
 async def requires_dispatched(session: AsyncSession, product_id: UUID) -> OnShelf:
