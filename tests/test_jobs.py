@@ -12,7 +12,6 @@ from xinyidai.worker import load_rooms
 
 RUN_EVERY_DAY = {
     "audit.seal",
-    "decisions.end_retentions",
     "ledger.check_books",
     "reporting.reconcile",
 }

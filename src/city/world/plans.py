@@ -9,7 +9,7 @@ from city.world.institutions import WAN_FEN, Bank, banks
 from city.world.paths import make_paths
 from city.world.population import Firm
 
-MONTHLY_WISH = {"firm": 0.054, "sole_trader": 0.038}
+MONTHLY_WISH = {"firm": 0.052, "sole_trader": 0.036}
 MOST_LOANS = 2
 REST_MONTHS = 3
 """A refused firm waits so long before it asks again; a hollow one does not wait."""
@@ -24,7 +24,7 @@ USES = {
     "M": ("technology", "equipment", "wages"),
 }
 TERMS = {"firm": (6, 12, 12, 12, 18, 24), "sole_trader": (6, 9, 12, 12)}
-MOST_BANKS_ASKED = 4
+MOST_BANKS_ASKED = 3
 WANTED_WITHIN_DAYS = 45
 HOLLOW_ASKS_WAN = (25, 40)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import insert, or_, select, text, update
+from sqlalchemy import Select, func, insert, literal, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
@@ -235,6 +235,17 @@ async def destroy_key(session: AsyncSession, viewer: Viewer | None, subject_id: 
         now=now,
     )
     return True
+
+
+def keys_past_shortest_retention(now: datetime) -> Select[UUID]:
+    """Return the statement of keys older than the shortest time for which anything is kept: only they may have to end.
+
+    What keeps a key longer, `end_retentions` looks at.
+    """
+    months = select(func.min(col(Retention.months))).scalar_subquery()
+    return select(col(SubjectKey.id)).where(
+        col(SubjectKey.destroyed_at).is_(None), col(SubjectKey.made_at) < literal(now) - func.make_interval(0, months)
+    )
 
 
 async def end_retentions(session: AsyncSession, *, now: datetime) -> int:

@@ -12,7 +12,7 @@ from xinyidai.foundation.timetable import Rhythm, every
 log = structlog.get_logger()
 
 
-@every(Rhythm.DAY, name="decisions.end_retentions")
+@every(Rhythm.DAY, name="decisions.end_retentions", finds=service.keys_past_shortest_retention)
 async def end_retentions(session: AsyncSession, now: datetime) -> None:
     """Destroy the keys of subjects about whom nothing is within its retention."""
     await act_as_platform(session, now=now)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import Index, LargeBinary, Select, select, text
+from sqlalchemy import Index, LargeBinary, Select, bindparam, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -26,6 +26,12 @@ KEPT_FOR = timedelta(days=30)
 """Wall time: a month is longer than any client retries, and a month's end of reconciliation falls into it."""
 MAX_FORGOTTEN = 10_000
 LOCK_NOT_AVAILABLE = "55P03"
+
+
+_KEEP = text(
+    "UPDATE foundation.idempotent_answer SET body = :body"
+    " WHERE organisation_id = :organisation_id AND key_digest = :key_digest"
+).bindparams(bindparam("body", type_=type_of_json))
 
 
 class IdempotencyKeyMissing(Refusal):
@@ -126,10 +132,7 @@ async def once(
         return await _kept(session, row)
     body = (await act()).model_dump(mode="json")
     await session.flush()
-    kept = await session.get_one(IdempotentAnswer, (organisation_id, row["key_digest"]))
-    kept.body = body
-    session.add(kept)
-    await session.flush()
+    await session.execute(_KEEP, row | {"body": body})
     return Answer(body, is_replayed=False)
 
 

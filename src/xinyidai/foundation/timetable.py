@@ -151,39 +151,45 @@ async def tick(sessions: Sessions, *, now: datetime, act_as: ActAs) -> int:
         Tells the database as whom to look for work: the rows of every party.
     """
     known = {job.name: job for job in jobs()}
+    try:
+        async with in_transaction(sessions) as session:
+            due = await _due(session, known, now=now)
+            await act_as(session, now=now)
+            idle = await _end_idle(session, known, due, now=now)
+    except Exception:
+        # One statement that fails must not keep the other jobs from their work: each runs, and fails by its own name.
+        log.exception("look_for_work_failed")
+        async with in_transaction(sessions) as session:
+            due, idle = await _due(session, known, now=now), set()
+    return sum([await _run_due(sessions, known[row.job], row) for row in due if row.job not in idle])
+
+
+async def _due(session: AsyncSession, known: Mapping[str, Job], *, now: datetime) -> list[Due]:
+    """Write the periods that have begun, and return the oldest of each job that is not done and does not rest."""
     begun = [
         {"job": job.name, "period": period_of(job.rhythm, now), "business_at": now, "attempts": 0}
         for job in known.values()
     ]
-    async with in_transaction(sessions) as session:
-        if begun:
-            await session.execute(insert(JobDue).values(begun).on_conflict_do_nothing())
-        told = {"jobs": list(known), "attempts": MAX_ATTEMPTS, "wall": wall_now()}
-        due: list[Due] = list((await session.execute(_DUE, told)).all())
-    idle = await _end_idle(sessions, known, due, now=now, act_as=act_as)
-    return sum([await _run_due(sessions, known[row.job], row) for row in due if row.job not in idle])
+    if begun:
+        await session.execute(insert(JobDue).values(begun).on_conflict_do_nothing())
+    told = {"jobs": list(known), "attempts": MAX_ATTEMPTS, "wall": wall_now()}
+    return list((await session.execute(_DUE, told)).all())
 
 
 async def _end_idle(
-    sessions: Sessions, known: Mapping[str, Job], due: Collection[Due], *, now: datetime, act_as: ActAs
+    session: AsyncSession, known: Mapping[str, Job], due: Collection[Due], *, now: datetime
 ) -> set[str]:
-    """End the due periods of jobs that find no work, and return those jobs; none of them where the look fails."""
+    """End the due periods of jobs that find no work, and return those jobs."""
     finds = {row.job: find for row in due if (find := known[row.job].finds) is not None}
     if not finds:
         return set()
     look = select(*[exists(find(now)).label(job) for job, find in finds.items()])
-    try:
-        async with in_transaction(sessions) as session:
-            await act_as(session, now=now)
-            found = dict(zip(finds, (await session.execute(look)).one(), strict=True))
-            over = {row.job: row.period for row in due if not found.get(row.job, True)}
-            ended = {"jobs": list(over), "periods": list(over.values()), "wall": wall_now()}
-            await session.execute(_END_IDLE, ended)
-            return set(over)
-    except Exception:
-        # One statement that fails must not keep the other jobs from their work: each runs, and fails by its own name.
-        log.exception("look_for_work_failed")
-        return set()
+    found = dict(zip(finds, (await session.execute(look)).one(), strict=True))
+    over = {row.job: row.period for row in due if not found.get(row.job, True)}
+    if over:
+        ended = {"jobs": list(over), "periods": list(over.values()), "wall": wall_now()}
+        await session.execute(_END_IDLE, ended)
+    return set(over)
 
 
 async def _run_due(sessions: Sessions, job: Job, due: Due) -> int:

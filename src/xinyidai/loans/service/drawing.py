@@ -112,7 +112,7 @@ async def disburse(
         row = await _loan(session, viewer, accepted, line, paid_out, now=now)
         await _settle(session, viewer, row, now=now)
         await matching.mark_disbursed(session, offer_id, now=now)
-    await write_down(session, viewer, row, "loans.disbursed", now=now)
+        await write_down(session, viewer, row, "loans.disbursed", now=now)
     return queries.view_of(row)
 
 

@@ -109,7 +109,7 @@ async def repay(
         session.add(repayment)
         await session.flush()
         await _settle(session, viewer, row, rows, repayment, taken, now=now)
-    await write_down(session, viewer, row, "loans.repaid", now=now)
+        await write_down(session, viewer, row, "loans.repaid", now=now)
     return _repaid(repayment, row)
 
 
