@@ -195,10 +195,10 @@ def _rows_of(stream: Stream) -> str:
     return (
         "WITH last AS MATERIALIZED (SELECT last_xid::text::xid8 AS xid, refs[cardinality(refs)] AS ref"  # noqa: S608 - names are constants of their rooms
         f" FROM foundation.sealed_block WHERE stream = '{stream.name}' ORDER BY seq DESC LIMIT 1)"
-        f" SELECT '{stream.name}' AS stream, ref, xid::text::bigint AS xid, leaf FROM {stream.view}"
-        f" WHERE xid >= {after_xid} AND xid < pg_snapshot_xmin(pg_current_snapshot())"
-        f'   AND (xid > {after_xid} OR ref COLLATE "C" > {after_ref})'
-        ' ORDER BY xid, ref COLLATE "C" LIMIT :size'
+        f" SELECT '{stream.name}' AS stream, v.ref, v.xid::text::bigint AS xid, v.leaf FROM {stream.view} AS v"
+        f" WHERE v.xid >= {after_xid} AND v.xid < pg_snapshot_xmin(pg_current_snapshot())"
+        f'   AND (v.xid > {after_xid} OR v.ref COLLATE "C" > {after_ref})'
+        ' ORDER BY v.xid, v.ref COLLATE "C" LIMIT :size'
     )
 
 

@@ -139,10 +139,11 @@ async def _live(connected: Connected, plan: CityPlan, beside: Neighbours, *, dat
     connect_broker(known.broker_url.get_secret_value())
     await _hurry(known, database)
     stage = stage_at(connected, connected.clock.now())
+    # They take as long to start as the seeding takes, and a second core is idle meanwhile.
+    web = beside.start(["xinyidai", "serve", "--port", str(port)])
+    beside.start(["xinyidai", "work", "--solo"])
     with reading(plan) as city:
         duties = await seed_city(stage, city, plan, platform_url=platform_url)
-        web = beside.start(["xinyidai", "serve", "--port", str(port)])
-        beside.start(["xinyidai", "work", "--solo"])
         wait_for(f"{platform_url}/health/live", web, "the web server")
         stage.tell("web, worker and city are up; days pass")
         began = stage.now
