@@ -1,7 +1,7 @@
 """A small city over the real platform: parties and keys as seeding makes them, both applications in one process."""
 
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from city.clock import Mode
 from city.living.city import City, Ground
 from city.providers.app import create_app as create_city_app
+from city.wire import Reply, WireSilent
 from city.world.calendar import OPENS, SHANGHAI, is_working_day
 from city.world.institutions import Bank, agreement_terms, banks, institutions, product_terms
 from city.world.population import Firm, make_firms
@@ -138,7 +139,7 @@ async def a_city_over(database: Database, ground: Ground, monkeypatch: pytest.Mo
         ground.firms,
         ground.mode,
         ground.starts_at,
-        transport=_into(platform),
+        wire=WireInto(_into(platform)),
         wall=ground.wall,
     )
     city = City.found(ground)
@@ -163,6 +164,25 @@ class _Following:
     def now(self) -> datetime:
         """Return the city's business time."""
         return self.city.clock.now()
+
+
+class WireInto:
+    """A wire of the city that ends in an application, or in what a test answers."""
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
+        self._client = httpx2.AsyncClient(transport=transport, base_url="http://platform")
+
+    async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        """Send it once."""
+        try:
+            answer = await self._client.request(method, path, content=body, headers=dict(headers))
+        except httpx2.TransportError as error:
+            raise WireSilent from error
+        return Reply(answer.status_code, answer.content, answer.headers.get("Retry-After"))
+
+    async def close(self) -> None:
+        """Close the client."""
+        await self._client.aclose()
 
 
 def _into(app: Litestar) -> httpx2.ASGITransport:

@@ -145,7 +145,7 @@ def _add_truth(parser: argparse.ArgumentParser) -> None:
 def _log_to_stderr() -> None:
     level = logging.getLevelNamesMapping().get(os.environ.get("LOG_LEVEL", "WARNING"), logging.WARNING)
     # A client's log of requests would name what is asked of whom.
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
-import httpx2
-
+from city.wire import Connections, Reply, Wire, WireSilent
 from city.world.draws import uniform
 
 TRIES = 5
 FIRST_WAIT_SECONDS = 0.2
 MOST_WAIT_SECONDS = 5.0
-TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
 AGAIN = frozenset({429, 502, 503, 504})
 BUSY = frozenset({"twin_in_flight", "busy", "ledger_busy"})
 PAGE = 100
@@ -53,18 +51,13 @@ class Answer:
 
 
 class Platform:
-    """One keep-alive client for all the city's actors."""
+    """One way for all the city's actors; `wire` in place of HTTP connections to `url`."""
 
-    def __init__(self, url: str, *, seed: int, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, url: str, *, seed: int, wire: Wire | None = None) -> None:
         self._seed = seed
         self._waited = 0
-        self._client = httpx2.AsyncClient(
-            base_url=url,
-            timeout=TIMEOUT,
-            transport=transport,
-            trust_env=False,
-            limits=httpx2.Limits(max_connections=16, max_keepalive_connections=16, keepalive_expiry=60.0),
-        )
+        self._wire = Connections(url) if wire is None else wire
+        self._is_closed = False
 
     async def __aenter__(self) -> "Platform":
         return self
@@ -72,7 +65,8 @@ class Platform:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.aclose()
+        self._is_closed = True
+        await self._wire.close()
 
     async def call(
         self,
@@ -93,19 +87,22 @@ class Platform:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = idempotency_key
+        content = None if body is None else json.dumps(body).encode()
+        if content is not None:
+            headers["Content-Type"] = "application/json"
         for number in range(TRIES):
-            if self._client.is_closed:
+            if self._is_closed:
                 # The keys were read again: whoever is still in the middle of an act begins anew with the new ones.
                 raise PlatformAway
             try:
-                answer = await self._client.request(method, path, json=body, headers=headers)
-            except httpx2.TransportError:
+                answer = await self._wire.send(method, path, headers, content)
+            except WireSilent:
                 await self._wait(number, None)
                 continue
-            said = Answer(answer.status_code, _body_of(answer))
-            if answer.status_code not in AGAIN and said.code not in BUSY:
+            said = Answer(answer.status, _body_of(answer))
+            if answer.status not in AGAIN and said.code not in BUSY:
                 return said
-            await self._wait(number, answer.headers.get("Retry-After"))
+            await self._wait(number, answer.retry_after)
         raise PlatformAway
 
     async def pages(self, key: str, path: str, field: str) -> list[dict[str, object]]:
@@ -140,7 +137,7 @@ class Platform:
         await asyncio.sleep(min(seconds, MOST_WAIT_SECONDS))
 
 
-def _body_of(answer: httpx2.Response) -> Mapping[str, object]:
+def _body_of(answer: Reply) -> Mapping[str, object]:
     try:
         found = json.loads(answer.content) if answer.content else {}
     except ValueError:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import httpx2
 import pytest
+from builders_city import WireInto
 
 from city.platform import TRIES, Platform, PlatformAway
 from city.world.draws import act_key
@@ -27,7 +28,7 @@ def answering(*answers: tuple[int, dict[str, str]]) -> tuple[Reply, list[httpx2.
 
 
 def a_platform(reply: Reply) -> Platform:
-    return Platform("http://platform", seed=1, transport=httpx2.MockTransport(reply))
+    return Platform("http://platform", seed=1, wire=WireInto(httpx2.MockTransport(reply)))
 
 
 @pytest.fixture(autouse=True)

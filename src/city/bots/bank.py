@@ -250,9 +250,9 @@ def _indicate(desk: Desk, dealing: Dealing, seen: DeskSeen, firm: Firm | None, n
 
 
 def _decline(dealing: Dealing, judged: Judgement) -> Act:
-    path, rings = f"/dispatches/{dealing.dispatch_id}/decline", (dealing.firm_code,) if dealing.firm_code else ()
-    natural = (*_natural(dealing), dealing.step.value)
-    return Act("decline", "POST", path, {"reason": judged.reason}, natural, rings=rings)
+    # No bell: a no leaves the firm nothing to do, and its weekly look tells it when everybody said no.
+    path, natural = f"/dispatches/{dealing.dispatch_id}/decline", (*_natural(dealing), dealing.step.value)
+    return Act("decline", "POST", path, {"reason": judged.reason}, natural)
 
 
 def _natural(dealing: Dealing) -> tuple[str, str]:

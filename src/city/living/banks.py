@@ -81,13 +81,13 @@ class BankDesk:
     def expects(self, askers: Mapping[str, str], today: date) -> bool:
         """Say whether one of these firms, which asked since the day beside it, may have come before this bank today.
 
-        Most that come do so at once; one that comes in place of a bank that said no is found within a week.
+        Most that come do so at once and ring; one that comes in place of a bank that said no is found within a week.
         """
         latest: dict[str, str] = {}
         for one in self.dealings.values():
             latest[one.firm_code] = max(latest.get(one.firm_code, ""), one.seen_at[:10])
         waiting = [date.fromisoformat(day) for code, day in askers.items() if latest.get(code, "") < day]
-        return any((today - day).days <= 1 or (today - day).days % LOOKS_EVERY_DAYS == 0 for day in waiting)
+        return any((today - day).days % LOOKS_EVERY_DAYS == 0 for day in waiting if day < today)
 
     def waits_for_fund(self) -> bool:
         """Say whether a claim of this bank is before the fund."""

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
-import httpx2
-
 from city.bots.firm import Parties
 from city.clock import Mode
 from city.consenting import issue_code
@@ -21,6 +19,7 @@ from city.platform import Platform
 from city.settings import Actor, CityFile, read_city_file
 from city.store import Store
 from city.wall import wall_now
+from city.wire import Wire
 from city.world.calendar import day_of
 from city.world.institutions import banks
 from city.world.population import Firm, make_firms
@@ -41,7 +40,8 @@ class Ground:
     own_process: str = ""
     """Credit code of the bank that lives in a process of its own, empty for none."""
     wall: Wall = wall_now
-    transport: httpx2.AsyncBaseTransport | None = None
+    wire: Wire | None = None
+    """In place of HTTP connections to the platform."""
 
     @property
     def toml(self) -> Path:
@@ -112,7 +112,7 @@ class City:
             if not found.actors:
                 return False
             platform = await self._stack.enter_async_context(
-                Platform(self.city_file.platform_url, seed=self.city_file.seed, transport=self.ground.transport)
+                Platform(self.city_file.platform_url, seed=self.city_file.seed, wire=self.ground.wire)
             )
             self.inhabitants = self._inhabitants(platform)
             return True

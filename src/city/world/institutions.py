@@ -42,25 +42,25 @@ class Personality:
 
 PERSONALITIES: Mapping[str, Personality] = {
     "large": Personality(
-        kind="large", answer_hours=(16, 32), least_sound=0.4, view_noise=0.55, slope_bp=25, most_of_sales=0.35,
+        kind="large", answer_hours=(16, 32), least_sound=0.3, view_noise=0.55, slope_bp=25, most_of_sales=0.35,
         requires_cover=True, answer_working_days=7, min_amount_fen=10 * WAN_FEN, max_amount_fen=300 * WAN_FEN,
         min_term_months=6, max_term_months=24, min_rate_bp=345, max_rate_bp=480,
         clauses=(("age_months", "gte", 24, "too_young"), ("score_band", "lte", 8, "band_too_high")),
     ),
     "city": Personality(
-        kind="city", answer_hours=(4, 12), least_sound=0.05, view_noise=0.65, slope_bp=45, most_of_sales=0.45,
+        kind="city", answer_hours=(4, 12), least_sound=-0.05, view_noise=0.65, slope_bp=45, most_of_sales=0.45,
         requires_cover=True, answer_working_days=4, min_amount_fen=5 * WAN_FEN, max_amount_fen=200 * WAN_FEN,
         min_term_months=3, max_term_months=24, min_rate_bp=420, max_rate_bp=720,
         clauses=(("age_months", "gte", 12, "too_young"),),
     ),
     "rural": Personality(
-        kind="rural", answer_hours=(8, 20), least_sound=-0.1, view_noise=0.45, slope_bp=45, most_of_sales=0.45,
+        kind="rural", answer_hours=(8, 20), least_sound=-0.2, view_noise=0.45, slope_bp=45, most_of_sales=0.45,
         requires_cover=True, answer_working_days=5, min_amount_fen=2 * WAN_FEN, max_amount_fen=100 * WAN_FEN,
         min_term_months=3, max_term_months=12, min_rate_bp=450, max_rate_bp=760,
         clauses=(("age_months", "gte", 6, "too_young"),),
     ),
     "internet": Personality(
-        kind="internet", answer_hours=(0, 0), least_sound=-0.15, view_noise=0.8, slope_bp=90, most_of_sales=0.30,
+        kind="internet", answer_hours=(0, 0), least_sound=-0.25, view_noise=0.8, slope_bp=90, most_of_sales=0.30,
         requires_cover=False, answer_working_days=2, min_amount_fen=1 * WAN_FEN, max_amount_fen=20 * WAN_FEN,
         min_term_months=3, max_term_months=12, min_rate_bp=900, max_rate_bp=1_440,
         clauses=(("score_band", "lte", 9, "band_too_high"),),

@@ -9,10 +9,10 @@ from city.world.institutions import WAN_FEN, Bank, banks
 from city.world.paths import make_paths
 from city.world.population import Firm
 
-MONTHLY_WISH = {"firm": 0.052, "sole_trader": 0.036}
+MONTHLY_WISH = {"firm": 0.060, "sole_trader": 0.042}
 MOST_LOANS = 2
-REST_MONTHS = 3
-"""A refused firm waits so long before it asks again; a hollow one does not wait."""
+REST_MONTHS = 6
+"""A firm waits so long before it asks again, whatever came of it; a hollow one does not wait."""
 USES = {
     "C": ("raw_materials", "equipment", "technology"),
     "E": ("raw_materials", "wages", "order_delivery"),

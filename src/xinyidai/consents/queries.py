@@ -14,6 +14,7 @@ from xinyidai.consents.rules import ConsentId, ConsentState, ConsentView, Grant,
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
 
+_PRESENTED = "presented"
 _PRESENT = text(
     "SELECT set_config('app.subjects', :subjects, true), set_config('app.purpose', :purpose, true),"
     " set_config('app.receiver_id', :receiver, true)"
@@ -23,8 +24,11 @@ _PRESENT = text(
 async def present(session: AsyncSession, permission: Permission) -> None:
     """Tell the database which subjects, purpose and receiver the rest of the transaction reads for.
 
-    This widens nothing: `consents.permitted_subjects` looks the consents up again at every statement.
+    This widens nothing: `consents.permitted_subjects` looks the consents up again at every statement. What was told
+    last in this session is not told again.
     """
+    if session.info.get(_PRESENTED) == permission:
+        return
     await session.execute(
         _PRESENT,
         {
@@ -33,6 +37,7 @@ async def present(session: AsyncSession, permission: Permission) -> None:
             "receiver": str(permission.receiver_id),
         },
     )
+    session.info[_PRESENTED] = permission
 
 
 async def consent(session: AsyncSession, viewer: Viewer, consent_id: UUID, *, now: datetime) -> ConsentView:

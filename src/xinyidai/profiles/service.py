@@ -196,11 +196,18 @@ async def _keep(
     *,
     now: datetime,
 ) -> None:
-    sealed = await decisions.seal_for(
-        session, {shown.firm_id: canonical_bytes(vector)}, bound_to=_SEAL + shown.id.bytes, now=now
-    )
-    key_id, values_sealed = sealed[shown.firm_id]
-    row = {
+    async with platform_scope(session):
+        sealed = await decisions.seal_for(
+            session, {shown.firm_id: canonical_bytes(vector)}, bound_to=_SEAL + shown.id.bytes, now=now
+        )
+        row = _row(permission, shown, *sealed[shown.firm_id], now=now)
+        await session.execute(insert(Profile), [row])
+
+
+def _row(
+    permission: Permission, shown: ProfileView, key_id: UUID, values_sealed: bytes, *, now: datetime
+) -> dict[str, object]:
+    return {
         "id": shown.id,
         "firm_id": shown.firm_id,
         "receiver_id": permission.receiver_id,
@@ -217,8 +224,6 @@ async def _keep(
         "facts_fingerprint": shown.lineage.fingerprint,
         "shown_at": now,
     }
-    async with platform_scope(session):
-        await session.execute(insert(Profile), [row])
 
 
 async def kept_values(session: AsyncSession, profile: Profile) -> Mapping[str, str | None] | None:

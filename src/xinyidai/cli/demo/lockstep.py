@@ -13,11 +13,11 @@ from sqlalchemy import text
 from xinyidai.cli.demo.reading import CityReader
 from xinyidai.foundation import outbox
 from xinyidai.foundation.clock import SHANGHAI, BusinessClock, start_of_day
-from xinyidai.foundation.database import Sessions, in_transaction
+from xinyidai.foundation.database import Sessions, in_single_statements
 from xinyidai.worker import deliver, tick
 
 OPENS: Final = timedelta(hours=9)
-POLL_SECONDS: Final = 0.004
+POLL_SECONDS: Final = 0.002
 PATIENCE_SECONDS: Final = 120
 MAX_ROUNDS: Final = 60
 QUEUE, IN_HAND = "celery", "unacked"
@@ -73,13 +73,13 @@ class Driver:
         give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
             await self._until(self._queue_is_empty, "messages")
+            if not await self._count_waiting():
+                return
             due = await outbox.waiting(self.sessions)
             for delivery_id in due:
                 deliver.apply_async((str(delivery_id),))
             if due:
                 continue
-            if not await self._count_waiting():
-                return
             if asyncio.get_running_loop().time() > give_up_at:
                 raise StuckError("a delivery is put off for too long")
             await asyncio.sleep(0.1)
@@ -89,7 +89,7 @@ class Driver:
         tick.apply_async()
 
         async def are_done() -> bool:
-            async with in_transaction(self.sessions) as session:
+            async with in_single_statements(self.sessions) as session:
                 begun, open_jobs, failed = (await session.execute(_JOBS, {"now": now})).one()
             if failed:
                 raise StuckError("a job of the timetable failed: see the worker's log")
@@ -105,7 +105,7 @@ class Driver:
         return not any(await pipeline.execute())
 
     async def _count_waiting(self) -> int:
-        async with in_transaction(self.sessions) as session:
+        async with in_single_statements(self.sessions) as session:
             waiting, parked = (await session.execute(_LEFT)).one()
         if parked:
             raise StuckError("a delivery was given up: see the worker's log")

@@ -1,0 +1,71 @@
+"""The wire to the platform: plain HTTP over kept connections.
+
+In threads, since a round of the city is thousands of short calls one after another, and an asynchronous client spends
+more on each than the call itself takes.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from urllib3 import Timeout, connection_from_url
+from urllib3.exceptions import HTTPError
+
+MOST_CONNECTIONS = 16
+TIMEOUT = Timeout(connect=5.0, read=30.0)
+
+
+class WireSilent(Exception):
+    """No answer came: nobody listens, the connection broke, or it took too long."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back; `retry_after` is what the header says, where it is there."""
+
+    status: int
+    content: bytes
+    retry_after: str | None = None
+
+
+class Wire(Protocol):
+    """Sends one request and returns its reply."""
+
+    async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        """Send it once.
+
+        Raises
+        ------
+        WireSilent
+            It may have arrived all the same.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        ...
+
+
+class Connections:
+    """Connections to one address, as many as are needed at a time."""
+
+    def __init__(self, url: str) -> None:
+        self._pool = connection_from_url(url, maxsize=MOST_CONNECTIONS, timeout=TIMEOUT, retries=False)
+        self._threads = ThreadPoolExecutor(MOST_CONNECTIONS, thread_name_prefix="wire")
+
+    async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        """Send it once; see `Wire`."""
+        ask = partial(self._pool.request, method, path, body=body, headers=headers)
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        except HTTPError as error:
+            raise WireSilent from error
+        return Reply(answer.status, answer.data, answer.headers.get("Retry-After"))
+
+    async def close(self) -> None:
+        """Let the connections go, once those in use are through."""
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        self._pool.close()
