@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import Index, Row, Select, exists, select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
@@ -44,6 +43,11 @@ _PERIOD_FORMAT = {
     Rhythm.MONTH: "%Y-%m",
 }
 
+_BEGIN = text(
+    "INSERT INTO foundation.job_due (job, period, business_at, attempts)"
+    " SELECT job, period, :now, 0 FROM unnest(CAST(:jobs AS text[]), CAST(:periods AS text[])) AS begun (job, period)"
+    " ON CONFLICT DO NOTHING"
+)
 _DUE = text(
     "SELECT DISTINCT ON (job) job, period, business_at FROM foundation.job_due WHERE done_at IS NULL"
     " AND job = ANY(:jobs) AND attempts < :attempts AND (leased_until IS NULL OR leased_until < :wall)"
@@ -166,12 +170,8 @@ async def tick(sessions: Sessions, *, now: datetime, act_as: ActAs) -> int:
 
 async def _due(session: AsyncSession, known: Mapping[str, Job], *, now: datetime) -> list[Due]:
     """Write the periods that have begun, and return the oldest of each job that is not done and does not rest."""
-    begun = [
-        {"job": job.name, "period": period_of(job.rhythm, now), "business_at": now, "attempts": 0}
-        for job in known.values()
-    ]
-    if begun:
-        await session.execute(insert(JobDue).values(begun).on_conflict_do_nothing())
+    begun = {"jobs": list(known), "periods": [period_of(job.rhythm, now) for job in known.values()], "now": now}
+    await session.execute(_BEGIN, begun)
     told = {"jobs": list(known), "attempts": MAX_ATTEMPTS, "wall": wall_now()}
     return list((await session.execute(_DUE, told)).all())
 
