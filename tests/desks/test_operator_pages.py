@@ -58,6 +58,7 @@ async def test_home_names_what_is_broken_first_and_what_waits(maker: Reader) -> 
     assert broken < page.index('待第二人发布的模型</a> <span class="tag tag-wait">1</span>')
     assert '超过平常间隔未送数据的来源</a> <span class="tag tag-bad">1</span>' in page
     assert '待人工复核的评分</a> <span class="tag tag-wait">1</span>' in page
+    assert '近 30 天有行因差错被隔离的数据批次</a> <span class="tag tag-wait">4</span>' in page
 
 
 @pytest.mark.parametrize("person", ["bank", "fund", "firm"])

@@ -70,7 +70,7 @@ async def _running(session: AsyncSession, viewer: Viewer, *, now: datetime) -> l
     gone = sum(one.outcome is JobOutcome.GIVEN_UP for one in jobs)
     trying = sum(one.outcome is JobOutcome.FAILED for one in jobs)
     behind = sum(one.is_behind for one in await sources.senders(session, viewer, now=now))
-    rejects = await sources.with_rejects_since(session, viewer, now - RECENT)
+    faulty = await sources.with_faults_since(session, viewer, now - RECENT)
     return [
         Need(msg("已停止重试的投递"), "/operator/deliveries?standing=given_up", given_up, BROKEN),
         Need(msg("超过 5 分钟无人处理的投递"), "/operator/deliveries", sum(one.stuck for one in counts), BROKEN),
@@ -78,7 +78,7 @@ async def _running(session: AsyncSession, viewer: Viewer, *, now: datetime) -> l
         Need(msg("超过平常间隔未送数据的来源"), "/operator/sources", behind, BROKEN),
         Need(msg("失败后正在重试的投递"), "/operator/deliveries?standing=failed", failed, WAITS),
         Need(msg("失败后正在重试的任务"), "/operator/jobs", trying, WAITS),
-        Need(msg("近 30 天有行被隔离的数据文件"), "/operator/sources", rejects, WAITS),
+        Need(msg("近 30 天有行因差错被隔离的数据批次"), "/operator/sources", faulty, WAITS),
     ]
 
 
