@@ -25,6 +25,8 @@ from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import start_valkey
 from xinyidai.foundation.heartbeats import KEY, Heart
+from xinyidai.foundation.progress import Progress
+from xinyidai.operations.rules import GRACE
 from xinyidai.risk_sharing import service as claiming
 
 DELIVERIES = "/operator/deliveries"
@@ -224,13 +226,35 @@ async def test_home_says_which_process_is_silent_and_which_was_never_heard(
         with Redis.from_url(broker.url()) as client:
             client.zadd(KEY, {"worker@there": wall_now().timestamp() - 90})
         heard = replace(database, settings=database.settings.model_copy(update={"broker_url": SecretStr(broker.url())}))
-        async with a_reader(heard, desk.maker, now=desk.at) as reader:
+        async with a_reader(heard, desk.maker, now=desk.at, started_at=wall_now() - GRACE) as reader:
             page = await reader.read("/operator")
+            listed = (await reader.client.get("/api/v1/operations/processes")).json()
 
     assert '进程心跳异常</a> <span class="tag tag-bad">2</span>' in page
+    assert "正在启动" not in page
+    assert (listed["starting"], listed["missing"]) == ([], ["web"])
     assert page.index("there") < page.index("沉默")
     assert "一小时内没有心跳" in page
     assert page.count("定时器") == 1
+
+
+async def test_a_process_that_was_not_heard_yet_is_starting_at_first(
+    database: Database, desk: OperatorsDesk, tmp_path: Path
+) -> None:
+    with start_valkey(tmp_path / "valkey") as broker:
+        update = {"broker_url": SecretStr(broker.url()), "xinyidai_home": tmp_path}
+        fresh = replace(database, settings=database.settings.model_copy(update=update))
+        async with a_reader(fresh, desk.maker, now=desk.at) as reader:
+            page = await reader.read("/operator")
+            listed = (await reader.client.get("/api/v1/operations/processes")).json()
+        async with a_reader(fresh, desk.maker, now=desk.at, started_at=wall_now() - GRACE) as reader:
+            Progress(tmp_path)
+            seeding = await reader.read("/operator")
+
+    assert page.count('<span class="tag tag-plain">正在启动</span>') == 3
+    assert '进程心跳异常</a> <span class="tag tag-good">0</span>' in page
+    assert (listed["starting"], listed["missing"]) == (["web", "worker", "beat"], [])
+    assert seeding.count("正在启动") == 3
 
 
 async def test_the_operator_sees_what_lies_at_funds(database: Database, noon: datetime) -> None:

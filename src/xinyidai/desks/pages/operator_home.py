@@ -13,6 +13,7 @@ from xinyidai.desks.pages.names import AnyRequest
 from xinyidai.desks.pages.operator import BY_OPERATOR, who
 from xinyidai.foundation.pages.rendering import page
 from xinyidai.foundation.pages.words import Message, msg
+from xinyidai.foundation.progress import whole_since
 from xinyidai.foundation.running import JobOutcome, Standing
 from xinyidai.operations import queries as operations
 from xinyidai.parties import queries as parties
@@ -45,7 +46,9 @@ async def home(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Say what needs somebody, broken things first, then what waits for people."""
-    processes = await operations.processes(viewer, request.app.state.settings.broker_url)
+    state = request.app.state
+    expected_since = whole_since(state.settings.xinyidai_home, started_at=state.started_at)
+    processes = await operations.processes(viewer, state.settings.broker_url, expected_since=expected_since)
     needs = [
         Need(msg("进程心跳异常"), "/operator#processes", processes.faults, BROKEN),
         *await _running(session, viewer, now=now),
