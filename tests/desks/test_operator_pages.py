@@ -1,5 +1,6 @@
 """The operator's desk: what is broken first, retries with a reason, two people for a model, nobody else's business."""
 
+import re
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import datetime
@@ -25,12 +26,15 @@ from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import start_valkey
 from xinyidai.foundation.heartbeats import KEY, Heart
+from xinyidai.foundation.pages.rendering import environment
+from xinyidai.foundation.pages.words import Language
 from xinyidai.foundation.progress import Progress
 from xinyidai.operations.rules import GRACE
 from xinyidai.risk_sharing import service as claiming
 
 DELIVERIES = "/operator/deliveries"
 RETRY_JOB = f"/operator/jobs/{JOB}/retry"
+EVERY = re.compile(r'@every\(Rhythm\.\w+, name="([\w.]+)"\)')
 WHY: dict[str, str | list[str]] = {"reason": "cause_mended"}
 
 
@@ -255,6 +259,20 @@ async def test_a_process_that_was_not_heard_yet_is_starting_at_first(
     assert '进程心跳异常</a> <span class="tag tag-good">0</span>' in page
     assert (listed["starting"], listed["missing"]) == (["web", "worker", "beat"], [])
     assert seeding.count("正在启动") == 3
+
+
+@pytest.mark.parametrize("language", Language)
+def test_every_job_has_a_name_in_words_and_periods_read_as_times(language: Language) -> None:
+    words = environment(language).get_template("desks/operator_labels.html").module
+    tasks = (Path(__file__).parents[2] / "src" / "xinyidai").glob("*/tasks.py")
+    codes = [code for path in tasks for code in EVERY.findall(path.read_text(encoding="utf-8"))]
+
+    named = {code: str(words.job_name(code)) for code in codes}  # type: ignore[attr-defined]
+    periods = [str(words.period_name(one)) for one in ("2025-06-15T07:05", "2025-06-15T07", "2025-06-15", "2025-06")]  # type: ignore[attr-defined]
+
+    assert "ledger.check_books" in named
+    assert [code for code, name in named.items() if name == code] == []
+    assert periods == ["2025-06-15 07:05", "2025-06-15 07:00", "2025-06-15", "2025-06"]
 
 
 async def test_the_operator_sees_what_lies_at_funds(database: Database, noon: datetime) -> None:
