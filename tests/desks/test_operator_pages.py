@@ -30,6 +30,7 @@ from xinyidai.foundation.pages.rendering import environment
 from xinyidai.foundation.pages.words import Language
 from xinyidai.foundation.progress import Progress
 from xinyidai.operations.rules import GRACE
+from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.risk_sharing import service as claiming
 
 DELIVERIES = "/operator/deliveries"
@@ -215,11 +216,15 @@ async def test_people_and_keys_are_for_administrators_and_a_key_is_revoked(
 async def test_sources_say_who_is_behind_and_why_rows_were_set_aside(maker: Reader, desk: OperatorsDesk) -> None:
     listed = await maker.read("/operator/sources")
     sender = await maker.read(f"/operator/sources/{desk.agency_id}")
+    platform = await maker.read(f"/operator/sources/{PLATFORM_ID}")
 
     assert "滞后" in listed
     assert "对方没有响应" in listed
     assert "未登记的企业" in listed
     assert sender.count("未登记的企业") == 4
+    assert "重复行是平台已有的数据，无需处理。" in sender
+    assert "<h1>平台读取到的数据批次</h1>" in platform
+    assert "由报送方查看和更正" not in platform
 
 
 async def test_home_says_which_process_is_silent_and_which_was_never_heard(
