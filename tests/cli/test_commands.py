@@ -1,5 +1,6 @@
 """Commands: what they refuse, in a sentence; what they read; what the log never says."""
 
+import asyncio
 import os
 import re
 import socket
@@ -199,18 +200,18 @@ async def what_can_be_changed(home: Path, server: PostgresServer) -> list[object
     ],
     ids=["given", "kept"],
 )
-async def test_a_command_with_another_key_than_the_running_platforms_changes_nothing(
+def test_a_command_with_another_key_than_the_running_platforms_changes_nothing(
     tmp_path: Path, its_key: str | None, others: tuple[str | None, ...], expected: str
 ) -> None:
     with start_postgres(tmp_path / "postgres", fast=True) as server:
         first = told_with(tmp_path, "migrate", key=its_key)
-        before = await what_can_be_changed(tmp_path, server)
+        before = asyncio.run(what_can_be_changed(tmp_path, server))
         refused = [
             told_with(tmp_path, *command, key=key)
             for key in others
             for command in (["verify"], ["migrate"], ["case", "cumcm2020c", "--data", str(tmp_path)])
         ]
-        after = await what_can_be_changed(tmp_path, server)
+        after = asyncio.run(what_can_be_changed(tmp_path, server))
         again = told_with(tmp_path, "verify", key=its_key)
 
     assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
