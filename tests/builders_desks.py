@@ -83,11 +83,20 @@ class Reader:
 
 @asynccontextmanager
 async def a_reader(
-    database: Database, viewer: Viewer, *, now: datetime, clock: BusinessClock | None = None
+    database: Database,
+    viewer: Viewer,
+    *,
+    now: datetime,
+    clock: BusinessClock | None = None,
+    started_at: datetime | None = None,
 ) -> AsyncGenerator[Reader]:
-    """Yield the viewer's person, signed in through the sandbox's door, reading Chinese; time stands at `now`."""
+    """Yield the viewer's person, signed in through the sandbox's door, reading Chinese; time stands at `now`.
+
+    The platform started at `started_at` (wall time), or just now.
+    """
     settings = database.settings.model_copy(update={"sandbox": True})
     app = an_application(settings, database.app, clock=clock or AnchoredClock(wall_now(), now, rate=0.0))
+    app.state.started_at = started_at or wall_now()
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://platform.example",

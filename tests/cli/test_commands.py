@@ -1,8 +1,11 @@
 """Commands: what they refuse, in a sentence; what they read; what the log never says."""
 
+import asyncio
 import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -26,15 +29,17 @@ from xinyidai.cli import main
 from xinyidai.cli.diagnosis import _desks
 from xinyidai.cli.story.cumcm2020c import read_script
 from xinyidai.cli.story.ground import require_empty
-from xinyidai.cli.surroundings import PORT_TAKEN, Connected, surroundings
+from xinyidai.cli.surroundings import ANOTHER_KEY, DATABASE_SETTINGS, PORT_TAKEN, Connected, surroundings
 from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import in_transaction
-from xinyidai.foundation.embedded import start_valkey
+from xinyidai.foundation.embedded import PostgresServer, start_postgres, start_valkey
 from xinyidai.foundation.heartbeats import KEY
 from xinyidai.foundation.logging import configure_logging
 from xinyidai.foundation.settings import settings
 from xinyidai.parties import queries, service
 from xinyidai.parties.service import create_operator
+
+KEY_OF_ONE, KEY_OF_ANOTHER = "1" * 48, "2" * 48
 
 
 @pytest.fixture(autouse=True)
@@ -159,6 +164,60 @@ def test_a_demo_takes_no_database_that_was_given(arguments: list[str], monkeypat
 
     assert told.exit_code == 1
     assert "unset DATABASE_URL" in told.output
+
+
+def told_with(home: Path, *command: str, key: str | None) -> subprocess.CompletedProcess[str]:
+    """Run a command on the embedded servers of a home, with a secret key or with none."""
+    ours = ("SECRET_KEY", "BROKER_URL", "SANDBOX", *DATABASE_SETTINGS)
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    environment |= {"XINYIDAI_HOME": str(home)} | ({} if key is None else {"SECRET_KEY": key})
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "xinyidai", *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+async def what_can_be_changed(home: Path, server: PostgresServer) -> list[object]:
+    """Return the roles' passwords, the databases and the files of a home that commands write."""
+    admin = await asyncpg.connect(server.dsn("postgres"))
+    try:
+        roles = await admin.fetch("SELECT rolname, rolpassword FROM pg_authid ORDER BY 1")
+        databases = await admin.fetch("SELECT datname FROM pg_database ORDER BY 1")
+    finally:
+        await admin.close()
+    return [*roles, *databases, sorted((one.name, one.read_text()) for one in home.iterdir() if one.is_file())]
+
+
+@pytest.mark.parametrize(
+    ("its_key", "others", "expected"),
+    [
+        (KEY_OF_ONE, (KEY_OF_ANOTHER, None), "set SECRET_KEY to the one it was started with"),
+        (None, (KEY_OF_ANOTHER,), "unset SECRET_KEY, since it runs with the one in"),
+    ],
+    ids=["given", "kept"],
+)
+def test_a_command_with_another_key_than_the_running_platforms_changes_nothing(
+    tmp_path: Path, its_key: str | None, others: tuple[str | None, ...], expected: str
+) -> None:
+    with start_postgres(tmp_path / "postgres", fast=True) as server:
+        first = told_with(tmp_path, "migrate", key=its_key)
+        before = asyncio.run(what_can_be_changed(tmp_path, server))
+        refused = [
+            told_with(tmp_path, *command, key=key)
+            for key in others
+            for command in (["verify"], ["migrate"], ["case", "cumcm2020c", "--data", str(tmp_path)])
+        ]
+        after = asyncio.run(what_can_be_changed(tmp_path, server))
+        again = told_with(tmp_path, "verify", key=its_key)
+
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    assert {one.returncode for one in refused} == {ANOTHER_KEY}
+    assert all("another_secret_key: " in one.stderr and expected in one.stderr for one in refused)
+    assert after == before
 
 
 @pytest.mark.parametrize("lgd", ["nan", "inf", "-0.1", "1.1", "x"])

@@ -10,7 +10,7 @@ import sys
 import time
 import tomllib
 from contextlib import AsyncExitStack
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -39,7 +39,7 @@ from xinyidai.cli.story.cast import Desk
 from xinyidai.cli.surroundings import Connected
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
-from xinyidai.foundation.progress import PreparationState, Progress, read_progress
+from xinyidai.foundation.progress import PreparationState, Progress, read_progress, whole_since
 from xinyidai.parties import queries
 from xinyidai.parties import service as parties
 from xinyidai.parties.rules import PLATFORM_ID, PartyId
@@ -150,6 +150,23 @@ def test_progress_is_read_by_another_process_and_an_absent_or_broken_file_is_non
     assert ended is not None
     assert ended.state is PreparationState.READY
     assert read_progress(tmp_path) is None
+
+
+def test_a_platform_is_whole_once_its_own_preparation_is_over(tmp_path: Path) -> None:
+    started_at = wall_now() - timedelta(minutes=1)
+
+    without = whole_since(tmp_path, started_at=started_at)
+    progress = Progress(tmp_path)
+    under_way = whole_since(tmp_path, started_at=started_at)
+    another = whole_since(tmp_path, started_at=wall_now() + timedelta(seconds=1))
+    progress.end(PreparationState.READY, seconds=3.0)
+    over = whole_since(tmp_path, started_at=started_at)
+
+    assert without == started_at
+    assert under_way is None
+    assert another is not None
+    assert over is not None
+    assert started_at < over < another
 
 
 def test_a_child_ends_when_its_launcher_is_killed() -> None:

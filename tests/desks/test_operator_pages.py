@@ -1,5 +1,6 @@
 """The operator's desk: what is broken first, retries with a reason, two people for a model, nobody else's business."""
 
+import re
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import datetime
@@ -25,10 +26,16 @@ from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import start_valkey
 from xinyidai.foundation.heartbeats import KEY, Heart
+from xinyidai.foundation.pages.rendering import environment
+from xinyidai.foundation.pages.words import Language
+from xinyidai.foundation.progress import Progress
+from xinyidai.operations.rules import GRACE
+from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.risk_sharing import service as claiming
 
 DELIVERIES = "/operator/deliveries"
 RETRY_JOB = f"/operator/jobs/{JOB}/retry"
+EVERY = re.compile(r'@every\(Rhythm\.\w+, name="([\w.]+)"\)')
 WHY: dict[str, str | list[str]] = {"reason": "cause_mended"}
 
 
@@ -58,6 +65,7 @@ async def test_home_names_what_is_broken_first_and_what_waits(maker: Reader) -> 
     assert broken < page.index('待第二人发布的模型</a> <span class="tag tag-wait">1</span>')
     assert '超过平常间隔未送数据的来源</a> <span class="tag tag-bad">1</span>' in page
     assert '待人工复核的评分</a> <span class="tag tag-wait">1</span>' in page
+    assert '近 30 天有行因差错被隔离的数据批次</a> <span class="tag tag-wait">4</span>' in page
 
 
 @pytest.mark.parametrize("person", ["bank", "fund", "firm"])
@@ -208,11 +216,15 @@ async def test_people_and_keys_are_for_administrators_and_a_key_is_revoked(
 async def test_sources_say_who_is_behind_and_why_rows_were_set_aside(maker: Reader, desk: OperatorsDesk) -> None:
     listed = await maker.read("/operator/sources")
     sender = await maker.read(f"/operator/sources/{desk.agency_id}")
+    platform = await maker.read(f"/operator/sources/{PLATFORM_ID}")
 
     assert "滞后" in listed
     assert "对方没有响应" in listed
     assert "未登记的企业" in listed
     assert sender.count("未登记的企业") == 4
+    assert "重复行是平台已有的数据，无需处理。" in sender
+    assert "<h1>平台读取到的数据批次</h1>" in platform
+    assert "由报送方查看和更正" not in platform
 
 
 async def test_home_says_which_process_is_silent_and_which_was_never_heard(
@@ -223,13 +235,49 @@ async def test_home_says_which_process_is_silent_and_which_was_never_heard(
         with Redis.from_url(broker.url()) as client:
             client.zadd(KEY, {"worker@there": wall_now().timestamp() - 90})
         heard = replace(database, settings=database.settings.model_copy(update={"broker_url": SecretStr(broker.url())}))
-        async with a_reader(heard, desk.maker, now=desk.at) as reader:
+        async with a_reader(heard, desk.maker, now=desk.at, started_at=wall_now() - GRACE) as reader:
             page = await reader.read("/operator")
+            listed = (await reader.client.get("/api/v1/operations/processes")).json()
 
     assert '进程心跳异常</a> <span class="tag tag-bad">2</span>' in page
+    assert "正在启动" not in page
+    assert (listed["starting"], listed["missing"]) == ([], ["web"])
     assert page.index("there") < page.index("沉默")
     assert "一小时内没有心跳" in page
     assert page.count("定时器") == 1
+
+
+async def test_a_process_that_was_not_heard_yet_is_starting_at_first(
+    database: Database, desk: OperatorsDesk, tmp_path: Path
+) -> None:
+    with start_valkey(tmp_path / "valkey") as broker:
+        update = {"broker_url": SecretStr(broker.url()), "xinyidai_home": tmp_path}
+        fresh = replace(database, settings=database.settings.model_copy(update=update))
+        async with a_reader(fresh, desk.maker, now=desk.at) as reader:
+            page = await reader.read("/operator")
+            listed = (await reader.client.get("/api/v1/operations/processes")).json()
+        async with a_reader(fresh, desk.maker, now=desk.at, started_at=wall_now() - GRACE) as reader:
+            Progress(tmp_path)
+            seeding = await reader.read("/operator")
+
+    assert page.count('<span class="tag tag-plain">正在启动</span>') == 3
+    assert '进程心跳异常</a> <span class="tag tag-good">0</span>' in page
+    assert (listed["starting"], listed["missing"]) == (["web", "worker", "beat"], [])
+    assert seeding.count("正在启动") == 3
+
+
+@pytest.mark.parametrize("language", Language)
+def test_every_job_has_a_name_in_words_and_periods_read_as_times(language: Language) -> None:
+    words = environment(language).get_template("desks/operator_labels.html").module
+    tasks = (Path(__file__).parents[2] / "src" / "xinyidai").glob("*/tasks.py")
+    codes = [code for path in tasks for code in EVERY.findall(path.read_text(encoding="utf-8"))]
+
+    named = {code: str(words.job_name(code)) for code in codes}  # type: ignore[attr-defined]
+    periods = [str(words.period_name(one)) for one in ("2025-06-15T07:05", "2025-06-15T07", "2025-06-15", "2025-06")]  # type: ignore[attr-defined]
+
+    assert "ledger.check_books" in named
+    assert [code for code, name in named.items() if name == code] == []
+    assert periods == ["2025-06-15 07:05", "2025-06-15 07:00", "2025-06-15", "2025-06"]
 
 
 async def test_the_operator_sees_what_lies_at_funds(database: Database, noon: datetime) -> None:

@@ -11,7 +11,7 @@ from conftest import Database
 
 from xinyidai.access.service import act_as, act_as_platform
 from xinyidai.foundation.database import in_transaction
-from xinyidai.sources import service
+from xinyidai.sources import queries, service
 from xinyidai.sources.routes import router
 from xinyidai.sources.rules import DeliveryKind
 from xinyidai.sources.rules.senders import is_behind, usual_gap
@@ -73,3 +73,36 @@ async def test_the_operator_sees_counts_and_who_fell_silent(database: Database, 
     )
     assert listed["next_cursor"] is not None
     assert refused == [403, 403]
+
+
+@pytest.mark.parametrize(
+    ("second", "rejected", "counted"),
+    [
+        ({"invoice_no": "00000001"}, {"duplicate_row": 1}, 0),
+        ({"invoice_no": "00000001", "net_yuan": "much"}, {"bad_amount": 1}, 1),
+    ],
+)
+async def test_rows_that_only_repeat_need_nobody_and_faulty_ones_do(
+    database: Database, noon: datetime, second: dict[str, str], rejected: dict[str, int], counted: int
+) -> None:
+    code = a_credit_code()
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        operator = await the_operator(session, now=noon)
+        agency = await an_agency(session, now=noon)
+        await a_consenting_firm(session, credit_code=code, now=noon)
+    async with in_transaction(database.app) as session:
+        await act_as(session, agency, now=noon)
+        for rows in ([a_row(code)], [a_row(code, **second), a_row(code, invoice_no="00000002")]):
+            await service.receive_rows(session, agency, rows, kind=DeliveryKind.VAT_INVOICE, now=noon)
+
+    async with in_transaction(database.app) as session:
+        await act_as(session, operator.checker, now=noon)
+        since_then = await queries.with_faults_since(session, operator.checker, noon)
+        later = await queries.with_faults_since(session, operator.checker, noon + DAY)
+        named = await queries.deliveries_of_sender(
+            session, operator.checker, agency.organisation_id, cursor=None, limit=2
+        )
+
+    assert (since_then, later) == (counted, 0)
+    assert [one.rejected for one in named.rows] == [rejected, {}]

@@ -24,7 +24,7 @@ from xinyidai.app.framing import frame_of
 from xinyidai.app.health import health_router
 from xinyidai.app.reference import reference_router
 from xinyidai.app.sandbox import sandbox_router
-from xinyidai.foundation.clock import BusinessClock, WallClock
+from xinyidai.foundation.clock import BusinessClock, WallClock, wall_now
 from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.doors import STRICT_SCHEMAS
 from xinyidai.foundation.pages.assets import assets_router
@@ -110,6 +110,7 @@ def create_app(
                 "settings": settings,
                 "sessions": sessions,
                 "clock": clock or WallClock(),
+                "started_at": wall_now(),
                 "frame_of": frame_of,
                 "allowances": Allowances(settings.requests_per_minute),
             }

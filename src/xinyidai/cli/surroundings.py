@@ -18,6 +18,7 @@ from typing import TypeVar
 import asyncpg
 import click
 import uvloop
+from pydantic import SecretStr
 
 from xinyidai.foundation.clock import BusinessClock
 from xinyidai.foundation.database import Sessions, make_engine, make_sessions
@@ -38,6 +39,8 @@ DEFAULT_DATABASE = "xinyidai"
 DATABASE_SETTINGS = tuple(name.upper() for name in Settings.model_fields if name.endswith("database_url"))
 PORT_TAKEN = 15
 """The exit code of a taken port, the same as run.py's."""
+ANOTHER_KEY = 19
+"""The exit code of a secret key that is not the running platform's; run.py has none of that number."""
 
 Result = TypeVar("Result")
 
@@ -46,6 +49,12 @@ class PortIsTaken(click.ClickException):
     """Something else listens there."""
 
     exit_code = PORT_TAKEN
+
+
+class SecretKeyIsAnother(click.ClickException):
+    """The passwords of the running database's roles come from another secret key."""
+
+    exit_code = ANOTHER_KEY
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,8 @@ def surroundings(
     try:
         if not any(name in os.environ for name in DATABASE_SETTINGS):
             server = _postgres()
+            if server.pid is None:
+                asyncio.run(_require_its_key(server))
             name = database or current_database()
             asyncio.run(_make_database(server, name, fresh=fresh))
             os.environ["DATABASE_URL"] = server.dsn(name)
@@ -180,6 +191,54 @@ def _postgres() -> PostgresServer:
     if not (folder / "cluster" / "PG_VERSION").exists():
         say(f"Making a PostgreSQL cluster in {folder} ...")
     return start_postgres(folder)
+
+
+async def _require_its_key(server: PostgresServer) -> None:
+    """Stop before anything is changed where what runs on the server has another secret key.
+
+    The roles' local passwords come from that key. Setting them to ours, as bringing a database up to date does, would
+    leave a running platform without a database from its next connection on.
+
+    Raises
+    ------
+    SecretKeyIsAnother
+        It names the key that is expected.
+    """
+    kept = home() / "secret_key"
+    kept_key = kept.read_text(encoding="utf-8").strip() if kept.exists() else None
+    given_key = os.environ.get("SECRET_KEY")
+    if await _takes_key(server, given_key or kept_key):
+        return
+    is_kept_one = given_key is not None and await _takes_key(server, kept_key)
+    expected = (
+        (f"unset SECRET_KEY, since it runs with the one in {kept}", f"请取消 SECRET_KEY，它使用 {kept} 中的密钥")
+        if is_kept_one
+        else ("set SECRET_KEY to the one it was started with", "请把 SECRET_KEY 设为启动它时所用的密钥")
+    )
+    raise SecretKeyIsAnother(
+        f"another_secret_key: The platform that runs in {home()} has another SECRET_KEY, so nothing was changed;"
+        f" {expected[0]} / 在 {home()} 运行的平台使用另一个 SECRET_KEY，未作任何改动；{expected[1]}"
+    )
+
+
+async def _takes_key(server: PostgresServer, key: str | None) -> bool:
+    """Say whether the roles' passwords come from the key; any key will do where there are no roles yet."""
+    role = DatabaseRole.AUDITOR
+    admin = await asyncpg.connect(server.dsn("postgres"))
+    try:
+        if not await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role.value):
+            return True
+    finally:
+        await admin.close()
+    if key is None:
+        return False
+    password = Settings(secret_key=SecretStr(key)).local_password(role)
+    try:
+        connection = await asyncpg.connect(server.dsn("postgres", role.value, password))
+    except asyncpg.InvalidPasswordError:
+        return False
+    await connection.close()
+    return True
 
 
 async def _make_database(server: PostgresServer, name: str, *, fresh: bool) -> None:

@@ -78,9 +78,10 @@ def make_engine(dsn: URL, *, pool_size: int = 8) -> AsyncEngine:
 
 
 def _ping_what_was_idle(engine: AsyncEngine) -> None:
-    """See that a connection still lives before it is used, where it lay idle for a while.
+    """See that a connection still lives before it is used; by a ping only where it lay idle for a while.
 
-    A ping at every use, which the pool offers, costs a round trip in eight of a small request.
+    A ping at every use, which the pool offers, costs a round trip in eight of a small request. That the server closed
+    it is known here without one: so the seeding of a demo ends everybody's connections while pages are read.
     """
 
     @event.listens_for(engine.sync_engine, "checkin")
@@ -88,7 +89,9 @@ def _ping_what_was_idle(engine: AsyncEngine) -> None:
         record.info[_IDLE_SINCE] = time.monotonic()
 
     @event.listens_for(engine.sync_engine, "checkout")
-    def ping(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    def look(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if cast(asyncpg.Connection, record.driver_connection).is_closed():
+            raise DisconnectionError
         if time.monotonic() - record.info.get(_IDLE_SINCE, math.inf) < PINGED_AFTER_SECONDS:
             return
         try:

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -86,3 +87,18 @@ def read_progress(folder: Path) -> Preparation | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def whole_since(folder: Path, *, started_at: datetime) -> datetime | None:
+    """Return since when (wall time) all of a platform that started then is there; None while it is being prepared.
+
+    A preparation starts the other processes at its end. What was last told before this start is another run's.
+    """
+    try:
+        told_at = datetime.fromtimestamp((folder / FILE).stat().st_mtime, UTC)
+    except OSError:
+        return started_at
+    told = read_progress(folder) if told_at > started_at else None
+    if told is None:
+        return started_at
+    return told_at if told.is_over else None

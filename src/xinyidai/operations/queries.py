@@ -16,7 +16,7 @@ from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.heartbeats import PATIENCE_SECONDS, heartbeats
 from xinyidai.foundation.paging import Page
 from xinyidai.foundation.running import DeliveryCount, DeliveryView, JobView, Standing
-from xinyidai.operations.rules import KINDS, Processes, ProcessView
+from xinyidai.operations.rules import KINDS, Processes, ProcessView, is_starting
 
 
 async def deliveries(
@@ -53,11 +53,14 @@ async def jobs(session: AsyncSession, viewer: Viewer, *, now: datetime) -> list[
     return await running.job_views(session, now=now)
 
 
-async def processes(viewer: Viewer, broker_url: SecretStr | None) -> Processes:
-    """Return which processes were heard by the broker; one that is away is said, not raised."""
+async def processes(viewer: Viewer, broker_url: SecretStr | None, *, expected_since: datetime | None) -> Processes:
+    """Return which processes were heard by the broker; one that is away is said, not raised.
+
+    `expected_since` is the moment (wall time) from which all kinds could be heard; None where they are not started yet.
+    """
     requires_kind(viewer, OrganisationKind.OPERATOR)
     if broker_url is None:
-        return Processes((), KINDS, is_broker_away=True)
+        return Processes((), (), KINDS, is_broker_away=True)
     client = Redis.from_url(
         broker_url.get_secret_value(),
         socket_timeout=PATIENCE_SECONDS,
@@ -67,7 +70,7 @@ async def processes(viewer: Viewer, broker_url: SecretStr | None) -> Processes:
     try:
         found = await heartbeats(client)
     except (RedisError, OSError):
-        return Processes((), KINDS, is_broker_away=True)
+        return Processes((), (), KINDS, is_broker_away=True)
     finally:
         await client.aclose()
     wall = wall_now()
@@ -76,4 +79,6 @@ async def processes(viewer: Viewer, broker_url: SecretStr | None) -> Processes:
         for one in found
     )
     present = {one.name.partition("@")[0] for one in heard}
-    return Processes(heard, tuple(kind for kind in KINDS if kind not in present), is_broker_away=False)
+    silent = tuple(kind for kind in KINDS if kind not in present)
+    starting, missing = (silent, ()) if is_starting(expected_since, wall_at=wall) else ((), silent)
+    return Processes(heard, starting, missing, is_broker_away=False)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
+from xinyidai.foundation.progress import whole_since
 from xinyidai.foundation.running import Standing
 from xinyidai.operations import queries, service
 from xinyidai.operations.schemas import (
@@ -121,12 +122,14 @@ async def retry_job(
     "/processes",
     operation_id="ListProcesses",
     summary="Processes that were heard",
-    description="Web, worker and beat with the age of their last heartbeat, and the kinds that are missing.",
+    description="Web, worker and beat with the age of their last heartbeat, and the kinds of which nothing was heard:"
+    " `starting` in the first 15 s of the platform, else `missing`.",
     guards=[BY_OPERATOR],
 )
 async def list_processes(viewer: NamedDependency[Viewer], state: State) -> ProcessesOut:
     """List processes."""
-    return ProcessesOut.of(await queries.processes(viewer, state.settings.broker_url))
+    expected_since = whole_since(state.settings.xinyidai_home, started_at=state.started_at)
+    return ProcessesOut.of(await queries.processes(viewer, state.settings.broker_url, expected_since=expected_since))
 
 
 router = Router(

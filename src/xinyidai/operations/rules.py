@@ -1,7 +1,7 @@
 """Why something is tried again, and what there is to say of processes: pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -9,6 +9,10 @@ from xinyidai.foundation.errors import Refusal
 
 KINDS: Final = ("web", "worker", "beat")
 """Kinds of process of which at least one has to be heard."""
+
+GRACE: Final = timedelta(seconds=15)
+"""So long (wall time) a process that starts with the platform may be silent: it beats every few seconds, and loading
+takes a worker five."""
 
 
 class RetryReason(StrEnum):
@@ -40,9 +44,10 @@ class ProcessView:
 
 @dataclass(frozen=True)
 class Processes:
-    """What was heard, and the kinds of which nothing was; `is_broker_away` where nobody could be asked."""
+    """What was heard, the kinds of which nothing was, yet or at all, and whether the broker could not be asked."""
 
     heard: tuple[ProcessView, ...]
+    starting: tuple[str, ...]
     missing: tuple[str, ...]
     is_broker_away: bool
 
@@ -50,3 +55,8 @@ class Processes:
     def faults(self) -> int:
         """Count what a person has to look at; where nobody could be asked, that is the one thing."""
         return 1 if self.is_broker_away else len(self.missing) + sum(one.is_late for one in self.heard)
+
+
+def is_starting(expected_since: datetime | None, *, wall_at: datetime) -> bool:
+    """Say whether who was not heard may still be starting; None where nobody is expected yet."""
+    return expected_since is None or wall_at - expected_since < GRACE

@@ -172,13 +172,16 @@ class ProcessOut(BaseModel):
 
 
 class ProcessesOut(BaseModel):
-    """What was heard, and the kinds of process of which nothing was."""
+    """What was heard, and the kinds of process of which nothing was, yet (`starting`) or at all (`missing`)."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"heard": [_PROCESS], "missing": ["beat"], "is_broker_away": False}}
+        json_schema_extra={
+            "example": {"heard": [_PROCESS], "starting": [], "missing": ["beat"], "is_broker_away": False}
+        }
     )
 
     heard: list[ProcessOut]
+    starting: list[str]
     missing: list[str]
     is_broker_away: bool
 
@@ -187,6 +190,7 @@ class ProcessesOut(BaseModel):
         """Build from what was heard."""
         return cls(
             heard=[ProcessOut.of(one) for one in found.heard],
+            starting=list(found.starting),
             missing=list(found.missing),
             is_broker_away=found.is_broker_away,
         )

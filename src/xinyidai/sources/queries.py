@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import numpy as np
 import pandas as pd
-from sqlalchemy import func, select
+from sqlalchemy import Text, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -16,11 +16,11 @@ from xinyidai.access.service import platform_scope
 from xinyidai.consents import queries as consents
 from xinyidai.consents.rules import ConsentMissing, Permission
 from xinyidai.foundation.clock import business_date, start_of_day
-from xinyidai.foundation.database import driver
+from xinyidai.foundation.database import driver, type_of_json
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, before_id, limit_of, page_of
 from xinyidai.sources.models import Delivery, Pull, RejectedRow
-from xinyidai.sources.rules import ITEM, MAX_ROWS, DeliveryId, DeliveryKind, DeliveryReport
+from xinyidai.sources.rules import ITEM, MAX_ROWS, DeliveryId, DeliveryKind, DeliveryReport, Fault
 from xinyidai.sources.rules import RejectedRow as RejectedRowView
 from xinyidai.sources.rules.pulls import PullId, PullReason, PullSource, PullState, PullView
 from xinyidai.sources.rules.senders import ARRIVALS_SEEN, PullCount, SenderView, is_behind, usual_gap
@@ -200,13 +200,17 @@ async def deliveries_of_sender(
     return page_of(rows, limit=size, id_of=lambda report: report.delivery_id)
 
 
-async def with_rejects_since(session: AsyncSession, viewer: Viewer, since: datetime) -> int:
-    """Return how many deliveries since a moment had rows that were kept aside: for the operator."""
+async def with_faults_since(session: AsyncSession, viewer: Viewer, since: datetime) -> int:
+    """Return how many deliveries since a moment had rows that need somebody: for the operator.
+
+    A row that only repeats what the platform holds needs nobody: senders overlap, and a pull asks for whole months.
+    """
     requires_kind(viewer, OrganisationKind.OPERATOR)
+    but_repeats = col(Delivery.rejected).op("-")(literal(Fault.DUPLICATE_ROW.value, Text))
     statement = (
         select(func.count())
         .select_from(Delivery)
-        .where(col(Delivery.rejected_rows) > 0, col(Delivery.received_at) >= since)
+        .where(but_repeats != literal({}, type_of_json), col(Delivery.received_at) >= since)
     )
     async with platform_scope(session):
         return (await session.execute(statement)).scalar_one()

@@ -12,14 +12,10 @@ from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.demands import queries as demands
 from xinyidai.demands.queries import DemandView
-from xinyidai.demands.rules import RepaymentKind
-from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
-from xinyidai.foundation.money import Fen
 from xinyidai.foundation.pages.figures import percent
 from xinyidai.foundation.pages.forms import Form
 from xinyidai.foundation.pages.words import Message, msg
-from xinyidai.loans.rules.schedules import schedule
 from xinyidai.matching.queries import DispatchView
 from xinyidai.matching.rules.states import OPEN_TO_LENDER, DispatchState, OfferState
 from xinyidai.products.queries import ProductView
@@ -124,11 +120,3 @@ def rate_bp(form: Form, name: str, *, missing: Message, least_bp: int, most_bp: 
     else:
         return int(bp)
     return least_bp
-
-
-def planned_rows(
-    kind: RepaymentKind, amount_fen: int, annual_bp: int, months: int, *, now: datetime
-) -> list[tuple[int, str, int, int]]:
-    """Return the instalments as if the money went out today: number, day, principal, interest."""
-    planned = schedule(kind, Fen(amount_fen), annual_bp, months, disbursed_on=business_date(now))
-    return [(one.number, one.due_on.isoformat(), one.principal_fen, one.interest_fen) for one in planned]

@@ -12,7 +12,7 @@ from xinyidai.access.rules import Viewer
 from xinyidai.desks.pages.bank import BY_BANK, BY_STAFF, BY_STAFF_PROVED, ROWS, who
 from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
-from xinyidai.foundation.pages.forms import Form, act_once, answering
+from xinyidai.foundation.pages.forms import Form, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
 from xinyidai.risk_sharing import queries, service
@@ -67,18 +67,17 @@ async def withdraw(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Take a claim back that is not paid."""
-    form = await Form.read(request)
     context = await _context(session, viewer, claim_id, now=now)
-    with answering(form, lambda refused: page(request, "desks/bank_claim.html", context, form=refused)):
-        form.ticked("sure", missing=msg("请确认要撤回代偿申请"))
-        form.require_sound()
-
-        async def act() -> str:
-            await service.withdraw_claim(session, viewer, claim_id, now=now)
-            flash(request, msg("代偿申请已撤回，贷款仍在分担范围内。"))
-            return f"/bank/claims/{claim_id}"
-
-        return await act_once(request, session, form, act, by=viewer.organisation_id)
+    return await press(
+        request,
+        session,
+        lambda form: page(request, "desks/bank_claim.html", context, form=form),
+        lambda: service.withdraw_claim(session, viewer, claim_id, now=now),
+        by=viewer.organisation_id,
+        said=msg("代偿申请已撤回，贷款仍在分担范围内。"),
+        to=f"/bank/claims/{claim_id}",
+        must_tick=("sure", msg("请确认要撤回代偿申请")),
+    )
 
 
 @get("/bank/claims/{claim_id:uuid}/recover", guards=[BY_STAFF_PROVED])

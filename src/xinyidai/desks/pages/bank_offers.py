@@ -17,12 +17,12 @@ from xinyidai.desks.pages.bank import (
     ROWS,
     STAGES,
     Stage,
-    planned_rows,
     who,
 )
 from xinyidai.desks.pages.names import AnyRequest, names_of
+from xinyidai.desks.pages.planning import planned_rows
 from xinyidai.foundation.clock import business_date
-from xinyidai.foundation.pages.forms import Form, act_once, answering
+from xinyidai.foundation.pages.forms import Form, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
 from xinyidai.loans import queries as loans
@@ -83,16 +83,16 @@ async def approve(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Issue a colleague's proposal; the firm sees it from now on."""
-    form = await Form.read(request)
     context = await _context(session, viewer, offer_id, now=now)
-    with answering(form, lambda refused: page(request, "desks/bank_offer.html", context, form=refused)):
-
-        async def act() -> str:
-            await service.approve_offer(session, viewer, offer_id, now=now)
-            flash(request, msg("报价已发出，企业现在可以接受。"))
-            return f"/bank/offers/{offer_id}"
-
-        return await act_once(request, session, form, act, by=viewer.organisation_id)
+    return await press(
+        request,
+        session,
+        lambda form: page(request, "desks/bank_offer.html", context, form=form),
+        lambda: service.approve_offer(session, viewer, offer_id, now=now),
+        by=viewer.organisation_id,
+        said=msg("报价已发出，企业现在可以接受。"),
+        to=f"/bank/offers/{offer_id}",
+    )
 
 
 @post("/bank/offers/{offer_id:uuid}/withdraw", guards=[BY_OFFICER], status_code=200)
@@ -104,18 +104,17 @@ async def withdraw(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Take a proposal or an issued offer back."""
-    form = await Form.read(request)
     context = await _context(session, viewer, offer_id, now=now)
-    with answering(form, lambda refused: page(request, "desks/bank_offer.html", context, form=refused)):
-        form.ticked("sure", missing=msg("请确认要撤回这份报价"))
-        form.require_sound()
-
-        async def act() -> str:
-            await service.withdraw_offer(session, viewer, offer_id, now=now)
-            flash(request, msg("报价已撤回。企业仍选择了贵行，请在到期日前重新报价或婉拒。"))
-            return f"/bank/offers/{offer_id}"
-
-        return await act_once(request, session, form, act, by=viewer.organisation_id)
+    return await press(
+        request,
+        session,
+        lambda form: page(request, "desks/bank_offer.html", context, form=form),
+        lambda: service.withdraw_offer(session, viewer, offer_id, now=now),
+        by=viewer.organisation_id,
+        said=msg("报价已撤回。企业仍选择了贵行，请在到期日前重新报价或婉拒。"),
+        to=f"/bank/offers/{offer_id}",
+        must_tick=("sure", msg("请确认要撤回这份报价")),
+    )
 
 
 @get("/bank/offers/{offer_id:uuid}/disburse", guards=[BY_STAFF_PROVED])

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
 from xinyidai.demands.rules import RepaymentKind
-from xinyidai.desks.pages.bank import BY_OFFICER, CONFIRM, EDIT, planned_rows, rate_bp
+from xinyidai.desks.pages.bank import BY_OFFICER, CONFIRM, EDIT, rate_bp
 from xinyidai.desks.pages.bank_indications import Bounds, bounds_of
 from xinyidai.desks.pages.names import AnyRequest
+from xinyidai.desks.pages.planning import planned_rows
 from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg

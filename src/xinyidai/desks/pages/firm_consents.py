@@ -21,7 +21,7 @@ from xinyidai.demands.rules import ASKING, ITEMS_OPENED_TO_LENDERS
 from xinyidai.desks.pages.firm import ALL, BY_FIRM, BY_OWNER, digest_in
 from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
-from xinyidai.foundation.pages.forms import Form, act_once, answering
+from xinyidai.foundation.pages.forms import Form, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
 from xinyidai.loans import queries as loans
@@ -137,18 +137,17 @@ async def revoke_consent(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Take a consent back."""
-    form = await Form.read(request)
     context = await _consent_context(session, viewer, consent_id, now=now)
-    with answering(form, lambda refused: page(request, "desks/consent.html", context, form=refused)):
-        form.ticked("sure", missing=msg("请确认您了解撤回的影响"))
-        form.require_sound()
-
-        async def act() -> str:
-            await service.revoke(session, viewer, consent_id, now=now)
-            flash(request, msg("授权已撤回，新的查询已立即停止。"))
-            return f"/firm/consents/{consent_id}"
-
-        return await act_once(request, session, form, act, by=viewer.organisation_id)
+    return await press(
+        request,
+        session,
+        lambda form: page(request, "desks/consent.html", context, form=form),
+        lambda: service.revoke(session, viewer, consent_id, now=now),
+        by=viewer.organisation_id,
+        said=msg("授权已撤回，新的查询已立即停止。"),
+        to=f"/firm/consents/{consent_id}",
+        must_tick=("sure", msg("请确认您了解撤回的影响")),
+    )
 
 
 @get("/firm/looks", guards=[BY_FIRM])

@@ -17,8 +17,8 @@ from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.desks.tracking import chosen_and_gone, tracker_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
-from xinyidai.foundation.pages.forms import Form, act_once, answering
-from xinyidai.foundation.pages.rendering import flash, page
+from xinyidai.foundation.pages.forms import Form, act_once, answering, press
+from xinyidai.foundation.pages.rendering import page
 from xinyidai.foundation.pages.words import msg
 from xinyidai.loans import queries as loans
 from xinyidai.matching import queries as matching
@@ -131,18 +131,17 @@ async def withdraw_demand(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Take a demand back."""
-    form = await Form.read(request)
     context = await _demand_context(session, viewer, demand_id, now=now)
-    with answering(form, lambda refused: page(request, "desks/demand.html", context, form=refused)):
-        form.ticked("sure", missing=msg("请确认要撤回这笔需求"))
-        form.require_sound()
-
-        async def act() -> str:
-            await service.withdraw(session, viewer, demand_id, now=now)
-            flash(request, msg("需求已撤回，所有银行已停止查看。"))
-            return f"/firm/demands/{demand_id}"
-
-        return await act_once(request, session, form, act, by=viewer.organisation_id)
+    return await press(
+        request,
+        session,
+        lambda form: page(request, "desks/demand.html", context, form=form),
+        lambda: service.withdraw(session, viewer, demand_id, now=now),
+        by=viewer.organisation_id,
+        said=msg("需求已撤回，所有银行已停止查看。"),
+        to=f"/firm/demands/{demand_id}",
+        must_tick=("sure", msg("请确认要撤回这笔需求")),
+    )
 
 
 def _ask(request: AnyRequest, form: Form, limits: DemandPolicy) -> Response[bytes]:

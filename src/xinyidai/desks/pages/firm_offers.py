@@ -12,12 +12,10 @@ from xinyidai.access.rules import Viewer
 from xinyidai.demands import queries as demands
 from xinyidai.desks.pages.firm import BY_FIRM, BY_FIRM_STAFF, BY_FIRM_STAFF_PROVED
 from xinyidai.desks.pages.names import AnyRequest, names_of
-from xinyidai.foundation.clock import business_date
-from xinyidai.foundation.money import Fen
+from xinyidai.desks.pages.planning import PlannedRow, planned_rows
 from xinyidai.foundation.pages.forms import Form, act_once, answering
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
-from xinyidai.loans.rules.schedules import schedule
 from xinyidai.matching import queries, service
 from xinyidai.matching.queries import OfferView
 from xinyidai.matching.rules.states import OfferState
@@ -115,16 +113,8 @@ async def _offer_context(session: AsyncSession, viewer: Viewer, offer_id: UUID, 
     }
 
 
-def _planned(offer: OfferView, *, now: datetime) -> list[tuple[int, str, int, int]]:
-    """Return the instalments as if the money came today: number, day, principal, interest."""
-    planned = schedule(
-        offer.repayment_kind,
-        Fen(offer.amount_fen),
-        offer.rate_bp,
-        offer.term_months,
-        disbursed_on=business_date(now),
-    )
-    return [(one.number, one.due_on.isoformat(), one.principal_fen, one.interest_fen) for one in planned]
+def _planned(offer: OfferView, *, now: datetime) -> list[PlannedRow]:
+    return planned_rows(offer.repayment_kind, offer.amount_fen, offer.rate_bp, offer.term_months, now=now)
 
 
 def _first_payment(offer: OfferView, *, now: datetime) -> int:

@@ -15,7 +15,7 @@ from xinyidai.agreements.rules import parts_of
 from xinyidai.desks.pages.fund import BY_FUND, BY_FUND_PROVED, BY_PAYER, ROWS, who
 from xinyidai.desks.pages.names import AnyRequest, colleagues, names_of
 from xinyidai.foundation.clock import business_date
-from xinyidai.foundation.pages.forms import Form, act_once, answering
+from xinyidai.foundation.pages.forms import Form, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
 from xinyidai.loans import queries as loans
@@ -131,18 +131,17 @@ async def pay(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Pay an approved claim."""
-    form = await Form.read(request)
     context = await _context(session, viewer, claim_id, now=now)
-    with answering(form, lambda refused: page(request, "desks/fund_claim.html", context, form=refused)):
-        form.ticked("sure", missing=msg("请确认付款"))
-        form.require_sound()
-
-        async def act() -> str:
-            await service.pay_claim(session, viewer, claim_id, now=now)
-            flash(request, msg("代偿款已付出并记账。"))
-            return f"/fund/claims/{claim_id}"
-
-        return await act_once(request, session, form, act, by=viewer.organisation_id)
+    return await press(
+        request,
+        session,
+        lambda form: page(request, "desks/fund_claim.html", context, form=form),
+        lambda: service.pay_claim(session, viewer, claim_id, now=now),
+        by=viewer.organisation_id,
+        said=msg("代偿款已付出并记账。"),
+        to=f"/fund/claims/{claim_id}",
+        must_tick=("sure", msg("请确认付款")),
+    )
 
 
 async def _context(session: AsyncSession, viewer: Viewer, claim_id: UUID, *, now: datetime) -> dict[str, object]:

@@ -13,6 +13,7 @@ from xinyidai.desks.pages.names import AnyRequest
 from xinyidai.desks.pages.operator import BY_OPERATOR, who
 from xinyidai.foundation.pages.rendering import page
 from xinyidai.foundation.pages.words import Message, msg
+from xinyidai.foundation.progress import whole_since
 from xinyidai.foundation.running import JobOutcome, Standing
 from xinyidai.operations import queries as operations
 from xinyidai.parties import queries as parties
@@ -45,7 +46,9 @@ async def home(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Say what needs somebody, broken things first, then what waits for people."""
-    processes = await operations.processes(viewer, request.app.state.settings.broker_url)
+    state = request.app.state
+    expected_since = whole_since(state.settings.xinyidai_home, started_at=state.started_at)
+    processes = await operations.processes(viewer, state.settings.broker_url, expected_since=expected_since)
     needs = [
         Need(msg("进程心跳异常"), "/operator#processes", processes.faults, BROKEN),
         *await _running(session, viewer, now=now),
@@ -70,7 +73,7 @@ async def _running(session: AsyncSession, viewer: Viewer, *, now: datetime) -> l
     gone = sum(one.outcome is JobOutcome.GIVEN_UP for one in jobs)
     trying = sum(one.outcome is JobOutcome.FAILED for one in jobs)
     behind = sum(one.is_behind for one in await sources.senders(session, viewer, now=now))
-    rejects = await sources.with_rejects_since(session, viewer, now - RECENT)
+    faulty = await sources.with_faults_since(session, viewer, now - RECENT)
     return [
         Need(msg("已停止重试的投递"), "/operator/deliveries?standing=given_up", given_up, BROKEN),
         Need(msg("超过 5 分钟无人处理的投递"), "/operator/deliveries", sum(one.stuck for one in counts), BROKEN),
@@ -78,7 +81,7 @@ async def _running(session: AsyncSession, viewer: Viewer, *, now: datetime) -> l
         Need(msg("超过平常间隔未送数据的来源"), "/operator/sources", behind, BROKEN),
         Need(msg("失败后正在重试的投递"), "/operator/deliveries?standing=failed", failed, WAITS),
         Need(msg("失败后正在重试的任务"), "/operator/jobs", trying, WAITS),
-        Need(msg("近 30 天有行被隔离的数据文件"), "/operator/sources", rejects, WAITS),
+        Need(msg("近 30 天有行因差错被隔离的数据批次"), "/operator/sources", faulty, WAITS),
     ]
 
 

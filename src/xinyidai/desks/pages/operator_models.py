@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Viewer
 from xinyidai.desks.pages.names import AnyRequest, colleagues
 from xinyidai.desks.pages.operator import BY_APPROVER_PROVED, BY_OPERATOR, who
-from xinyidai.foundation.pages.forms import Form, act_once, answering
-from xinyidai.foundation.pages.rendering import flash, page
+from xinyidai.foundation.pages.forms import Form, press
+from xinyidai.foundation.pages.rendering import page
 from xinyidai.foundation.pages.words import msg
 from xinyidai.scoring import queries, service
 
@@ -49,18 +49,17 @@ async def release_model(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Release a model that another person proposed."""
-    form = await Form.read(request)
     context = await _context(session, viewer, digest)
-    with answering(form, lambda refused: page(request, "desks/operator_model.html", context, form=refused)):
-        form.ticked("checked", missing=msg("请确认您已核对模型卡和指标"))
-        form.require_sound()
-
-        async def act() -> str:
-            await service.approve_release(session, viewer, digest, now=now)
-            flash(request, msg("模型已发布，新的评分即用此模型；原模型已停用。"))
-            return f"/operator/models/{digest}"
-
-        return await act_once(request, session, form, act, by=viewer.organisation_id)
+    return await press(
+        request,
+        session,
+        lambda form: page(request, "desks/operator_model.html", context, form=form),
+        lambda: service.approve_release(session, viewer, digest, now=now),
+        by=viewer.organisation_id,
+        said=msg("模型已发布，新的评分即用此模型；原模型已停用。"),
+        to=f"/operator/models/{digest}",
+        must_tick=("checked", msg("请确认您已核对模型卡和指标")),
+    )
 
 
 async def _context(session: AsyncSession, viewer: Viewer, digest: str) -> dict[str, object]:

@@ -58,6 +58,7 @@ async def show_sender(
         "desks/operator_sender.html",
         found=await queries.deliveries_of_sender(session, viewer, sender_id, cursor=cursor, limit=ROWS),
         name=names[str(sender_id)],
+        is_platform=sender_id == PLATFORM_ID,
     )
 
 

@@ -252,10 +252,18 @@ async def press(
     by: UUID,
     said: Message,
     to: str,
+    must_tick: tuple[str, Message] | None = None,
 ) -> Response[bytes]:
-    """Do once what a button asks that has no fields: say so and go on, or show its page again with the refusal."""
+    """Do once what a button asks: say so and go on, or show its page again with the refusal.
+
+    It has no fields, or a box alone: `must_tick` is that box's name and what is said where it is not ticked.
+    """
     form = await Form.read(request)
     with answering(form, show):
+        if must_tick is not None:
+            box, missing = must_tick
+            form.ticked(box, missing=missing)
+            form.require_sound()
 
         async def act() -> str:
             await do()
