@@ -19,7 +19,7 @@ from xinyidai.access.rules import (
     requires_two_people,
 )
 from xinyidai.access.service import act_as, act_as_platform
-from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.database import driver, in_transaction
 from xinyidai.foundation.errors import NotAllowed, NotFound, ValueRefused
 from xinyidai.foundation.settings import settings
 from xinyidai.parties import service as parties
@@ -80,7 +80,7 @@ async def mint_many(database: Database, viewer: Viewer, wanted: list[WantedKey],
 
 async def present(database: Database, secret: str) -> Viewer | None:
     async with in_transaction(database.app) as session:
-        return await service.authenticate(session, secret)
+        return await service.authenticate(await driver(session), secret)
 
 
 async def revoke(database: Database, viewer: Viewer, minted: MintedKey, now: datetime) -> None:

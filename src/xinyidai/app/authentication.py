@@ -15,7 +15,7 @@ from xinyidai.access.rules import Viewer
 from xinyidai.app.addresses import client_of
 from xinyidai.app.failed_keys import FailedKeys
 from xinyidai.foundation.clock import wall_now
-from xinyidai.foundation.database import Sessions, in_single_statements, in_transaction
+from xinyidai.foundation.database import Sessions, bare_connection, in_transaction
 from xinyidai.foundation.errors import Refusal
 from xinyidai.parties import queries as parties
 from xinyidai.parties.routes.session_ids import token_of
@@ -82,8 +82,8 @@ async def _holder_of(connection: AnyConnection, presented: str, failed_keys: Fai
         return None
     address, key_digest = address_of(connection), digest_of(secret)
     failed_keys.check(address, key_digest, at=wall_now())
-    async with in_single_statements(connection.app.state.sessions) as session:
-        viewer = await partners.authenticate(session, secret)
+    async with bare_connection(connection.app.state.sessions) as asked:
+        viewer = await partners.authenticate(asked, secret)
     if viewer is None:
         failed_keys.count_failure(address, key_digest, at=wall_now())
     else:

@@ -20,7 +20,7 @@ from xinyidai.cli.story.acting import Stage
 from xinyidai.consents import service as consents
 from xinyidai.consents.rules import Purpose
 from xinyidai.foundation.clock import add_months, business_date, start_of_day
-from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.database import driver, in_transaction
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.partners import service as partners
 from xinyidai.scoring import service as scoring
@@ -107,6 +107,6 @@ async def _consent(stage: Stage, settled: Settled, firms: Sequence[Firm]) -> Non
 async def _bot(stage: Stage, key: str) -> Viewer:
     """Return who presents this key."""
     async with in_transaction(stage.connected.app) as session:
-        viewer = await partners.authenticate(session, key)
+        viewer = await partners.authenticate(await driver(session), key)
     assert viewer is not None, "the key was minted a moment ago"
     return viewer
