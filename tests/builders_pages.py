@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
-from builders_applications import an_application
+from builders_applications import an_application, take_back
 from builders_engines import lent_sessions
 from chromium import CHROMIUM
 from conftest import Database
@@ -87,6 +87,7 @@ async def a_server(
         server.should_exit = True
         await asyncio.to_thread(thread.join, 10)
         listener.close()
+        take_back(app)
 
 
 @dataclass
