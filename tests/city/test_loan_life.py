@@ -28,12 +28,12 @@ def living(staged: Staged) -> Inhabitants:
     return staged.city.inhabitants
 
 
-async def until_indicated(staged: Staged, admin: asyncpg.Connection) -> None:
-    """Let the platform's worker follow until a bank has indicated something."""
+async def until_indicated(staged: Staged) -> None:
+    """Let the platform's worker follow until a bank has indicated something, and the city has written it down."""
     for _look in range(2_000):
         await staged.deliver()
         await asyncio.sleep(0.05)
-        if await count(admin, "matching.indication"):
+        if any(act == "indicate" and status < 400 for _, _, act, status in staged.city.store.events()):
             return
     raise AssertionError("nobody answers")
 
@@ -115,7 +115,7 @@ async def test_a_living_city_acts_by_itself_while_time_flows(
     monkeypatch.setattr("city.living.flowing.PENDING_SECONDS", 0.05)
     async with a_staged_city(database, tmp_path, monkeypatch, hollow_firms(), mode=Mode.LIVE) as staged:
         await staged.tell("/clock", {"act": "run", "rate": 43_200})
-        await until_indicated(staged, admin)
+        await until_indicated(staged)
         await staged.tell("/clock", {"act": "pause"})
         acts = {act for _, _, act, _ in staged.city.store.events()}
 
