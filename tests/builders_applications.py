@@ -20,7 +20,7 @@ def an_application(settings: Settings, sessions: Sessions, *, clock: BusinessClo
 
     Allowances begin anew. What counts made-up keys does not: a test of it builds its own application.
     """
-    kind = (settings.sandbox, settings.requests_per_minute, settings.failed_keys_per_minute)
+    kind = (settings.sandbox, settings.failed_keys_per_minute)
     waiting = _at_rest[kind]
     app = waiting.pop() if waiting else create_app(settings, sessions)
     allowances = Allowances(settings.requests_per_minute)
@@ -30,8 +30,14 @@ def an_application(settings: Settings, sessions: Sessions, *, clock: BusinessClo
     return app
 
 
+def take_back(app: Litestar) -> None:
+    """Keep what a test was lent and needs no more, so that it need not have another one."""
+    found = next(one for one in _lent if one[1] is app)
+    _lent.remove(found)
+    _at_rest[found[0]].append(app)
+
+
 def take_back_applications() -> None:
     """Keep what was lent for the next test."""
-    for kind, app in _lent:
-        _at_rest[kind].append(app)
-    _lent.clear()
+    for _kind, app in _lent:
+        take_back(app)

@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import httpx2
 import pytest
-from builders_applications import an_application
+from builders_applications import an_application, take_back
 from builders_bureau import CLIENT_ID, CLIENT_SECRET
 from builders_parties import Desk, a_viewer, the_operator
 from builders_scoring import a_released_model
@@ -154,6 +154,7 @@ async def a_city_over(database: Database, ground: Ground, monkeypatch: pytest.Mo
     ):
         yield Staged(database, ground, city, driver, ())
     await bureau.aclose()
+    take_back(platform)
 
 
 class _Following:

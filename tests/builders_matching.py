@@ -6,19 +6,23 @@ A binding offer stands on an indication and the firm's choice: `a_choice` goes t
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
+from typing import NamedTuple
 from uuid import UUID
 
 from builders_agreements import a_line
+from builders_databases import Database
 from builders_demands import a_consent_to, a_demand, a_firm_viewer
 from builders_parties import Desk, a_firm, a_lender
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
+from xinyidai.access.service import act_as_platform
 from xinyidai.consents.rules import Purpose
 from xinyidai.consents.texts import text_on
 from xinyidai.demands.queries import DemandView
 from xinyidai.demands.rules import RepaymentKind
 from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.database import in_transaction
 from xinyidai.matching import queries, service
 from xinyidai.matching.queries import DispatchView, IndicationView, OfferView
 from xinyidai.matching.rules.offers import Indicated
@@ -108,6 +112,23 @@ async def a_dispatch(
     firm, demand = await an_asking_firm(session, bank, amount_fen=amount_fen, now=now)
     matched = await service.match(session, demand.id, now=now)
     return firm, matched.dispatches[0]
+
+
+class Asked(NamedTuple):
+    """A bank that a firm's demand lies before, and an open session in platform scope."""
+
+    session: AsyncSession
+    bank: Bank
+    firm: Viewer
+    dispatch: DispatchView
+
+
+async def a_bank_that_is_asked(database: Database, *, now: datetime) -> tuple[Bank, Viewer, DispatchView]:
+    """Furnish a database with a bank, and a firm whose demand was dispatched to it."""
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=now)
+        bank = await a_bank(session, now=now)
+        return bank, *await a_dispatch(session, bank, now=now)
 
 
 def a_range(*, days: int = 14, now: datetime, **changed: object) -> Indicated:

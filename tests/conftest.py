@@ -1,6 +1,7 @@
 """The ground of the tests: one embedded PostgreSQL for the run, a migrated template, a fresh clone per test."""
 
 import asyncio
+import gc
 import os
 import shutil
 from collections.abc import AsyncGenerator, Generator
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from playwright.async_api import Browser
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,9 +18,12 @@ os.environ.setdefault("SECRET_KEY", "a key for tests only, never for a deploymen
 os.environ.setdefault("ARGON2_TIME_COST", "1")
 os.environ.setdefault("ARGON2_MEMORY_KIB", "8")
 os.environ.setdefault("STAFF_SECOND_FACTOR", "0")
+# The test server speaks no TLS; asking it anew at each of some thousand connections costs more than the rest of one.
+os.environ.setdefault("PGSSLMODE", "disable")
 
 from builders_applications import take_back_applications
 from builders_databases import MEMORY, TEMPLATE, Database, a_clone, settings_for
+from builders_examples import FULL, ORDINARY, register_profiles
 from chromium import a_browser
 
 from xinyidai.access.service import act_as_platform
@@ -31,14 +34,13 @@ from xinyidai.foundation.settings import DatabaseRole, settings
 
 MEMORY_NEEDED_BYTES = 3 << 30
 
-# A property holds however long the machine takes over it: a slow one failed by the clock is no finding.
-hypothesis_settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis_settings.load_profile("ours")
+register_profiles()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the tests' files in memory where there is room: a clone is 800 files, ten times slower on a disk."""
+    """Choose the counts of examples, and keep the tests' files in memory: a clone is 700 files, slow on a disk."""
+    hypothesis_settings.load_profile(ORDINARY if config.option.markexpr == "not long" else FULL)
     is_worker = hasattr(config, "workerinput")
     if is_worker or config.option.basetemp or not MEMORY.is_dir():
         return
@@ -47,6 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
             shutil.rmtree(left, ignore_errors=True)
     if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED_BYTES:
         config.option.basetemp = _in_memory()
+
+
+def pytest_collection_finish() -> None:
+    """Set aside what was imported: each look through it for garbage takes half a second, and it lives to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -4,7 +4,8 @@ import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from hypothesis import given, settings
+from builders_examples import on_examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from city.bots import bank, book, firm, fund
@@ -67,7 +68,7 @@ LOOKS = st.builds(
 
 
 @given(st.integers(0, 59), st.lists(st.tuples(LOOKS, ANSWERS), min_size=1, max_size=40))
-@settings(max_examples=150, deadline=None)
+@on_examples(150)
 def test_a_firm_goes_on_or_waits_and_never_repeats_a_refused_act(
     number: int, script: list[tuple[Seen, Answer]]
 ) -> None:
@@ -156,7 +157,7 @@ SEEN_DEMAND = st.builds(
 
 
 @given(st.integers(0, 11), st.one_of(st.none(), st.integers(0, 59)), SEEN_DEMAND, ANSWERS)
-@settings(max_examples=200, deadline=None)
+@on_examples(200)
 def test_a_bank_answers_within_its_product_or_says_why_not(
     place: int, number: int | None, seen: bank.DeskSeen, answer: Answer
 ) -> None:
@@ -189,7 +190,7 @@ def test_a_bank_answers_within_its_product_or_says_why_not(
 
 
 @given(st.integers(0, 59), st.integers(0, 400), st.lists(ANSWERS, min_size=60, max_size=60))
-@settings(max_examples=60, deadline=None)
+@on_examples(60)
 def test_a_book_pays_each_instalment_once_and_in_order(number: int, step: int, answers: list[Answer]) -> None:
     borrower = FIRMS[number]
     due = [(f"2025-{month:02d}-17", 1_000 + month) for month in range(2, 13)]

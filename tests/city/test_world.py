@@ -10,7 +10,8 @@ from statistics import mean, median
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from builders_examples import on_examples
+from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.cn import uscc
 
@@ -170,7 +171,7 @@ def test_every_city_has_hollow_firms_that_banks_lend_to_and_that_stop_paying(see
 
 
 @given(st.integers(0, 299), st.integers(1, 40), st.integers(0, 1_500), st.integers(1, 24))
-@settings(max_examples=60, deadline=None)
+@on_examples(60)
 def test_dearer_terms_never_put_a_default_off(number: int, month: int, dearer_bp: int, term: int) -> None:
     firm = make_firms(1, 300)[number]
     day = date(2025, 1, 6) + timedelta(days=30 * (month % 12))
@@ -184,7 +185,7 @@ def test_dearer_terms_never_put_a_default_off(number: int, month: int, dearer_bp
 
 
 @given(st.integers(0, 199), st.dates(date(2025, 1, 1), date(2026, 12, 1)))
-@settings(max_examples=60, deadline=None)
+@on_examples(60)
 def test_firms_pay_on_working_days_and_never_after_they_failed(number: int, due_on: date) -> None:
     firm = make_firms(2, 200)[number]
 
@@ -197,7 +198,7 @@ def test_firms_pay_on_working_days_and_never_after_they_failed(number: int, due_
 
 
 @given(st.integers(0, 59), st.integers(-20, 10), st.integers(0, 12))
-@settings(max_examples=60, deadline=None)
+@on_examples(60)
 def test_a_months_invoices_do_not_depend_on_what_else_is_asked(number: int, shift: int, span: int) -> None:
     firm = make_firms(4, 60)[number]
     first = START + shift

@@ -2,28 +2,32 @@
 
 from datetime import datetime
 
+from builders_databases import a_furnished_clone
 from builders_operations import an_operators_desk
 from builders_pages import a_page, a_server, both_languages, faults_of, needs_chromium, sign_in_as
-from conftest import Database
 from playwright.async_api import Browser
+
+from xinyidai.foundation.embedded import PostgresServer
 
 pytestmark = needs_chromium
 
 
 @both_languages
 async def test_every_page_is_whole_and_accessible(
-    browser: Browser, database: Database, noon: datetime, language: str
+    browser: Browser, cluster: PostgresServer, noon: datetime, language: str
 ) -> None:
-    desk = await an_operators_desk(database, now=noon)
-
-    found = await faults_of(browser, database, desk.maker, desk.pages, now=desk.at, language=language)
+    async with a_furnished_clone(cluster, an_operators_desk, now=noon) as (database, desk):
+        found = await faults_of(browser, database, desk.maker, desk.pages, now=desk.at, language=language)
 
     assert found == {}
 
 
-async def test_a_retry_works_without_scripts(browser: Browser, database: Database, noon: datetime) -> None:
-    desk = await an_operators_desk(database, now=noon)
-    async with a_server(database, now=desk.at) as served, a_page(browser, served, scripts=False) as watched:
+async def test_a_retry_works_without_scripts(browser: Browser, cluster: PostgresServer, noon: datetime) -> None:
+    async with (
+        a_furnished_clone(cluster, an_operators_desk, now=noon) as (database, desk),
+        a_server(database, now=desk.at) as served,
+        a_page(browser, served, scripts=False) as watched,
+    ):
         await sign_in_as(watched.page.context, served, str(desk.maker.principal_id), str(desk.maker.organisation_id))
         await watched.open("/operator/deliveries?standing=given_up")
         await watched.page.get_by_role("link", name="重试 KettleBoiled").click()

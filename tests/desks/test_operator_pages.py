@@ -11,10 +11,10 @@ import asyncpg
 import httpx
 import pytest
 from builders_bank_desks import a_fund_desk
+from builders_databases import Database, a_furnished_clone
 from builders_desks import Reader, a_reader
 from builders_operations import JOB, OperatorsDesk, a_colleague, an_operators_desk, retries_of
 from builders_parties import a_firm, a_fund
-from conftest import Database
 from pydantic import SecretStr
 from redis import Redis
 
@@ -24,7 +24,7 @@ from xinyidai.app import create_app
 from xinyidai.foundation.city_clock import CityClock, ClockLine
 from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import in_transaction
-from xinyidai.foundation.embedded import start_valkey
+from xinyidai.foundation.embedded import PostgresServer, start_valkey
 from xinyidai.foundation.heartbeats import KEY, Heart
 from xinyidai.foundation.pages.rendering import environment
 from xinyidai.foundation.pages.words import Language
@@ -40,8 +40,19 @@ WHY: dict[str, str | list[str]] = {"reason": "cause_mended"}
 
 
 @pytest.fixture
-async def desk(database: Database, noon: datetime) -> OperatorsDesk:
-    return await an_operators_desk(database, now=noon)
+async def furnished(cluster: PostgresServer, noon: datetime) -> AsyncGenerator[tuple[Database, OperatorsDesk]]:
+    async with a_furnished_clone(cluster, an_operators_desk, now=noon) as made:
+        yield made
+
+
+@pytest.fixture
+def database(furnished: tuple[Database, OperatorsDesk]) -> Database:
+    return furnished[0]
+
+
+@pytest.fixture
+def desk(furnished: tuple[Database, OperatorsDesk]) -> OperatorsDesk:
+    return furnished[1]
 
 
 @pytest.fixture
@@ -285,7 +296,7 @@ async def test_the_operator_sees_what_lies_at_funds(database: Database, noon: da
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=fund.at)
         await claiming.file_claim(session, fund.lender.maker, fund.overdue.id, now=fund.at)
-        checker = await a_colleague(session, "checker", Role.APPROVER, now=fund.at)
+        checker = await a_colleague(session, "watcher", Role.APPROVER, now=fund.at)
 
     async with a_reader(database, checker, now=fund.at) as reader:
         home = await reader.read("/operator")

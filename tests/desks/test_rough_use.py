@@ -1,22 +1,36 @@
 """What people do to pages that nobody planned: two clicks, an old tab, no network, two at once."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 import pytest
+from builders_databases import Database, a_furnished_clone
 from builders_desks import FullDesk, a_full_desk
 from builders_pages import Watched, a_page, a_server, needs_chromium, sign_in_as
-from conftest import Database
 from playwright.async_api import Browser
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.foundation.embedded import PostgresServer
 
 pytestmark = needs_chromium
 
 
 @pytest.fixture
-async def desk(database: Database, noon: datetime) -> FullDesk:
-    return await a_full_desk(database, now=noon)
+async def furnished(cluster: PostgresServer, noon: datetime) -> AsyncGenerator[tuple[Database, FullDesk]]:
+    async with a_furnished_clone(cluster, a_full_desk, now=noon) as made:
+        yield made
+
+
+@pytest.fixture
+def database(furnished: tuple[Database, FullDesk]) -> Database:
+    return furnished[0]
+
+
+@pytest.fixture
+def desk(furnished: tuple[Database, FullDesk]) -> FullDesk:
+    return furnished[1]
 
 
 async def count(session: AsyncSession, statement: str) -> int:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from builders_demands import a_consent_to, a_demand
-from builders_matching import a_bank, a_choice, a_dispatch, an_accepted_offer, an_asking_firm, an_offer
+from builders_matching import Asked, a_bank, a_choice, a_dispatch, an_accepted_offer, an_asking_firm, an_offer
 from builders_parties import a_firm
 from conftest import Database
 from sqlalchemy import text
@@ -99,9 +99,8 @@ async def test_a_second_offer_of_the_demand_is_not_accepted_any_more(session: As
         await service.accept(session, firm, offers[0].id, now=noon)
 
 
-async def test_only_the_firm_accepts(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    _firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_only_the_firm_accepts(asked: Asked, noon: datetime) -> None:
+    session, bank, _firm, dispatch = asked
     offer = await an_offer(session, bank, dispatch, now=noon)
 
     with pytest.raises(NotFound):
@@ -110,9 +109,8 @@ async def test_only_the_firm_accepts(session: AsyncSession, noon: datetime) -> N
         await service.accept(session, bank.desk.maker, offer.id, now=noon)
 
 
-async def test_a_proposal_that_nobody_approved_cannot_be_accepted(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_proposal_that_nobody_approved_cannot_be_accepted(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     await a_choice(session, firm, bank, dispatch, now=noon)
     proposal = await service.make_offer(
         session,
@@ -134,9 +132,8 @@ async def test_a_proposal_that_nobody_approved_cannot_be_accepted(session: Async
     assert accepted.offer_id == proposal.id
 
 
-async def test_a_withdrawn_offer_cannot_be_accepted(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_withdrawn_offer_cannot_be_accepted(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     offer = await an_offer(session, bank, dispatch, now=noon)
     await service.withdraw_offer(session, bank.desk.maker, offer.id, now=noon)
 
@@ -144,18 +141,16 @@ async def test_a_withdrawn_offer_cannot_be_accepted(session: AsyncSession, noon:
         await service.accept(session, firm, offer.id, now=noon)
 
 
-async def test_an_expired_offer_is_not_accepted(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_an_expired_offer_is_not_accepted(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     offer = await an_offer(session, bank, dispatch, days=20, now=noon)
 
     with pytest.raises(OfferExpired):
         await service.accept(session, firm, offer.id, now=noon + timedelta(days=20))
 
 
-async def test_an_offer_on_a_withdrawn_demand_is_not_accepted(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_an_offer_on_a_withdrawn_demand_is_not_accepted(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     offer = await an_offer(session, bank, dispatch, now=noon)
     await demand_service.withdraw(session, firm, dispatch.demand_id, now=noon)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from builders_demands import a_consent_to
 from builders_matching import (
+    Asked,
     Bank,
     a_bank,
     a_choice,
@@ -86,9 +87,8 @@ async def _propose(session: AsyncSession, bank: Bank, dispatch: DispatchView, *,
     )
 
 
-async def test_a_choice_is_a_written_authority_to_one_lender_and_a_clock(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_choice_is_a_written_authority_to_one_lender_and_a_clock(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     later = noon + timedelta(days=2)
 
     chosen = await a_choice(session, firm, bank, dispatch, now=later)
@@ -104,9 +104,8 @@ async def test_a_choice_is_a_written_authority_to_one_lender_and_a_clock(session
     assert announced.scalar_one()["authority_id"] == str(kept.id)
 
 
-async def test_an_authority_opens_nothing_that_the_platform_keeps(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_an_authority_opens_nothing_that_the_platform_keeps(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     await a_choice(session, firm, bank, dispatch, now=noon)
 
     with pytest.raises(ConsentMissing):
@@ -120,9 +119,8 @@ async def test_an_authority_opens_nothing_that_the_platform_keeps(session: Async
         )
 
 
-async def test_no_binding_offer_before_the_choice(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    _firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_no_binding_offer_before_the_choice(asked: Asked, noon: datetime) -> None:
+    session, bank, _firm, dispatch = asked
     with pytest.raises(IllegalDispatchStep):
         await _propose(session, bank, dispatch, now=noon)
     await an_indication(session, bank, dispatch, now=noon)
@@ -131,11 +129,8 @@ async def test_no_binding_offer_before_the_choice(session: AsyncSession, noon: d
         await _propose(session, bank, dispatch, now=noon)
 
 
-async def test_a_binding_offer_outside_its_range_is_made_and_its_drift_kept(
-    session: AsyncSession, noon: datetime
-) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_binding_offer_outside_its_range_is_made_and_its_drift_kept(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     await a_choice(session, firm, bank, dispatch, terms=a_range(min_amount_fen=50_000_000, now=noon), now=noon)
 
     made = await _propose(session, bank, dispatch, now=noon)
@@ -235,11 +230,8 @@ async def test_a_revoked_authority_stops_proposal_approval_and_acceptance_at_onc
         await service.accept(session, asked[2][0], issued.id, now=noon)
 
 
-async def test_a_revoked_authority_ends_the_lender_and_leaves_an_accepted_offer(
-    session: AsyncSession, noon: datetime
-) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_revoked_authority_ends_the_lender_and_leaves_an_accepted_offer(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     chosen = await a_choice(session, firm, bank, dispatch, now=noon)
     taker, other = await a_dispatch(session, bank, now=noon)
     taken = await a_choice(session, taker, bank, other, now=noon)
@@ -255,11 +247,8 @@ async def test_a_revoked_authority_ends_the_lender_and_leaves_an_accepted_offer(
     assert await queries.accepted_offer(session, offer.id) is not None
 
 
-async def test_a_chosen_lender_that_stays_silent_times_out_and_the_next_is_asked(
-    session: AsyncSession, noon: datetime
-) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_chosen_lender_that_stays_silent_times_out_and_the_next_is_asked(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     await a_choice(session, firm, bank, dispatch, now=noon)
     fresh = await a_bank(session, now=noon)
     await a_consent_to(session, firm, fresh.id, now=noon)

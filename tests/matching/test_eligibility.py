@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from builders_examples import on_examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xinyidai.foundation.canonical import Json
@@ -205,7 +206,7 @@ shelves = st.lists(products, max_size=8, unique_by=lambda product: product.code)
 
 
 @given(shelves, standings)
-@settings(max_examples=200)
+@on_examples(200)
 def test_every_product_is_either_ranked_or_refused_with_reasons(
     shelf: list[OnShelf], lenders: dict[str, Standing]
 ) -> None:
@@ -220,7 +221,7 @@ def test_every_product_is_either_ranked_or_refused_with_reasons(
 
 
 @given(shelves, standings)
-@settings(max_examples=200)
+@on_examples(200)
 def test_what_is_written_down_decides_the_same_again(shelf: list[OnShelf], lenders: dict[str, Standing]) -> None:
     decision = decide(shelf, FACTS, lenders)
     vector, kept = vector_of(FACTS, lenders), shelf_json(shelf)

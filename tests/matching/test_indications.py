@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import asyncpg
 import pytest
 from builders_demands import a_consent_to
-from builders_matching import a_bank, a_choice, a_dispatch, a_range, an_asking_firm, an_indication, an_offer
+from builders_matching import Asked, a_bank, a_choice, a_dispatch, a_range, an_asking_firm, an_indication, an_offer
 from conftest import Database
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,9 +25,8 @@ from xinyidai.matching.rules.states import DeclineReason, DispatchEnd, DispatchS
 from xinyidai.products import service as products
 
 
-async def test_one_officer_answers_with_a_range_that_binds_nobody(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_one_officer_answers_with_a_range_that_binds_nobody(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
 
     made = await an_indication(session, bank, dispatch, now=noon)
 
@@ -55,9 +54,8 @@ async def test_the_firm_compares_by_rate_and_a_bank_sees_its_own_alone(session: 
     assert [one.lender_id for one in of_dear] == [dear.id]
 
 
-async def test_a_dispatch_is_indicated_once(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    _firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_dispatch_is_indicated_once(asked: Asked, noon: datetime) -> None:
+    session, bank, _firm, dispatch = asked
     await an_indication(session, bank, dispatch, now=noon)
 
     with pytest.raises(IllegalDispatchStep):
@@ -101,9 +99,8 @@ async def test_no_indication_without_the_consent_nor_on_a_withdrawn_demand(
         await an_indication(session, bank, second, now=noon)
 
 
-async def test_a_lender_may_still_say_no_after_it_indicated(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_lender_may_still_say_no_after_it_indicated(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     await an_indication(session, bank, dispatch, now=noon)
 
     await service.decline(session, bank.desk.maker, dispatch.id, reason=DeclineReason.LIST_HIT, now=noon)
@@ -121,10 +118,9 @@ async def test_the_clock_of_the_lender_stands_while_the_firm_thinks(session: Asy
 
 
 async def test_an_indication_not_chosen_in_its_time_ends_and_the_next_lender_is_asked(
-    session: AsyncSession, noon: datetime
+    asked: Asked, noon: datetime
 ) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+    session, bank, firm, dispatch = asked
     await an_indication(session, bank, dispatch, terms=a_range(days=14, now=noon), now=noon)
     fresh = await a_bank(session, now=noon)
     await a_consent_to(session, firm, fresh.id, now=noon)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from builders_demands import a_consent_to, a_demand
-from builders_matching import a_bank, a_dispatch, an_asking_firm
+from builders_matching import Asked, a_bank, a_dispatch, an_asking_firm
 from builders_parties import a_desk, a_firm
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -155,9 +155,8 @@ async def test_a_replacement_happens_once_however_often_it_is_delivered(session:
     assert len(await queries.dispatches_for(session, demand.id)) == 6
 
 
-async def test_when_the_last_lender_says_no_the_demand_ends(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_when_the_last_lender_says_no_the_demand_ends(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
 
     await service.decline(session, bank.desk.maker, dispatch.id, reason=DeclineReason.DATA_MISSING, now=noon)
     await service.replace_dispatch(session, dispatch.id, path=DispatchPath.AFTER_DECLINE, now=noon)
@@ -166,9 +165,8 @@ async def test_when_the_last_lender_says_no_the_demand_ends(session: AsyncSessio
     assert ended.state is DemandState.REJECTED_ALL
 
 
-async def test_a_suspicion_is_kept_from_the_firm(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_suspicion_is_kept_from_the_firm(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
 
     await service.decline(session, bank.desk.maker, dispatch.id, reason=DeclineReason.SUSPICION, now=noon)
 

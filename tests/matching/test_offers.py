@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from builders_demands import a_consent_to
 from builders_matching import (
+    Asked,
     Bank,
     a_bank,
     a_choice,
@@ -52,9 +53,8 @@ async def _made(
     )
 
 
-async def test_the_firm_sees_an_offer_once_a_second_person_approved_it(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_the_firm_sees_an_offer_once_a_second_person_approved_it(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     made = await _made(session, bank, dispatch, now=noon)
     before = await queries.offers_for(session, firm, dispatch.demand_id)
 
@@ -68,9 +68,8 @@ async def test_the_firm_sees_an_offer_once_a_second_person_approved_it(session: 
     assert (await demands.demand(session, firm, dispatch.demand_id, now=noon)).state is DemandState.OFFERED
 
 
-async def test_the_maker_does_not_approve(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    _firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_the_maker_does_not_approve(asked: Asked, noon: datetime) -> None:
+    session, bank, _firm, dispatch = asked
     made = await _made(session, bank, dispatch, now=noon)
     both = replace(bank.desk.maker, roles=bank.desk.maker.roles | bank.desk.checker.roles)
 
@@ -95,9 +94,8 @@ async def test_another_bank_finds_neither_dispatch_nor_offer(session: AsyncSessi
             await act
 
 
-async def test_an_offer_above_the_demand_is_refused(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    _firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_an_offer_above_the_demand_is_refused(asked: Asked, noon: datetime) -> None:
+    session, bank, _firm, dispatch = asked
 
     with pytest.raises(OfferTermsRefused):
         await _made(session, bank, dispatch, amount_fen=50_000_001, now=noon)
@@ -114,9 +112,8 @@ async def test_a_rate_that_the_sharing_agreement_does_not_allow_is_refused_befor
         await _made(session, bank, dispatch, now=noon)
 
 
-async def test_a_lender_has_one_offer_before_the_firm_at_a_time(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    _firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_lender_has_one_offer_before_the_firm_at_a_time(asked: Asked, noon: datetime) -> None:
+    session, bank, _firm, dispatch = asked
     first = await _made(session, bank, dispatch, now=noon)
 
     with pytest.raises(OfferPending):
@@ -156,9 +153,8 @@ async def test_no_offer_on_a_withdrawn_demand_nor_on_a_closed_product(session: A
         await _made(session, bank, second, now=noon)
 
 
-async def test_an_offer_that_the_lender_takes_back_leaves_it_chosen(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_an_offer_that_the_lender_takes_back_leaves_it_chosen(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     offer = await an_offer(session, bank, dispatch, now=noon)
 
     withdrawn = await service.withdraw_offer(session, bank.desk.maker, offer.id, now=noon)
@@ -168,11 +164,8 @@ async def test_an_offer_that_the_lender_takes_back_leaves_it_chosen(session: Asy
     assert (await demands.demand(session, firm, dispatch.demand_id, now=noon)).state is DemandState.MATCHING
 
 
-async def test_a_firm_that_declines_its_only_offer_ends_with_the_demand_rejected(
-    session: AsyncSession, noon: datetime
-) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_firm_that_declines_its_only_offer_ends_with_the_demand_rejected(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     offer = await an_offer(session, bank, dispatch, now=noon)
 
     declined = await service.decline_offer(session, firm, offer.id, now=noon)
@@ -184,9 +177,8 @@ async def test_a_firm_that_declines_its_only_offer_ends_with_the_demand_rejected
         await service.decline_offer(session, firm, offer.id, now=noon)
 
 
-async def test_an_offer_ends_with_its_time_and_the_next_lender_is_asked(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_an_offer_ends_with_its_time_and_the_next_lender_is_asked(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     offer = await an_offer(session, bank, dispatch, days=20, now=noon)
     fresh = await a_bank(session, now=noon)
     await a_consent_to(session, firm, fresh.id, now=noon)
@@ -202,18 +194,16 @@ async def test_an_offer_ends_with_its_time_and_the_next_lender_is_asked(session:
     assert (await demands.demand(session, firm, dispatch.demand_id, now=over)).state is DemandState.MATCHING
 
 
-async def test_a_proposal_whose_time_is_over_is_not_issued(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    _firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_proposal_whose_time_is_over_is_not_issued(asked: Asked, noon: datetime) -> None:
+    session, bank, _firm, dispatch = asked
     made = await _made(session, bank, dispatch, now=noon)
 
     with pytest.raises(OfferExpired):
         await service.approve_offer(session, bank.desk.checker, made.id, now=noon + timedelta(days=10))
 
 
-async def test_a_declined_dispatch_takes_no_offer(session: AsyncSession, noon: datetime) -> None:
-    bank = await a_bank(session, now=noon)
-    firm, dispatch = await a_dispatch(session, bank, now=noon)
+async def test_a_declined_dispatch_takes_no_offer(asked: Asked, noon: datetime) -> None:
+    session, bank, firm, dispatch = asked
     offer = await an_offer(session, bank, dispatch, now=noon)
     await service.decline_offer(session, firm, offer.id, now=noon)
     _firm, other = await a_dispatch(session, bank, now=noon)

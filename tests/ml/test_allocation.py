@@ -5,7 +5,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from builders_examples import on_examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.allocation import Band, LendingTerms, PdBands, PlanInvalid, churn_table, pd_bands, plan_lending
@@ -42,7 +43,7 @@ def brute_force(firms: list[int], terms: LendingTerms) -> Fraction:
     return max(sum((table[a] for table, a in zip(worth, plan, strict=True)), Fraction(0)) for plan in plans)
 
 
-@settings(max_examples=200, deadline=None)
+@on_examples(200)
 @given(firms=few_firms, terms=small_terms)
 def test_no_plan_found_by_brute_force_earns_more(firms, terms):
     plan = plan_lending(names_of(firms), firms, bands=BANDS, churn=CHURN, terms=terms)
@@ -55,7 +56,7 @@ def test_no_plan_found_by_brute_force_earns_more(firms, terms):
     assert int(best) <= plan.upper_bound_fen
 
 
-@settings(max_examples=200, deadline=None)
+@on_examples(200)
 @given(
     firms=st.lists(st.integers(0, 70_000), max_size=40),
     budget=st.integers(0, 10**10),
@@ -75,7 +76,7 @@ def test_a_plan_keeps_its_terms_and_its_lines_sum_to_its_total(firms, budget, st
     assert plan.expected_profit_fen <= plan.upper_bound_fen <= plan.relaxed_bound_fen
 
 
-@settings(max_examples=200, deadline=None)
+@on_examples(200)
 @given(firms=st.lists(st.integers(0, 70_000), max_size=40), budget=st.integers(0, 10**10))
 def test_a_plan_in_steps_of_one_fen_meets_its_bound_but_for_a_fen_a_line(firms, budget):
     terms = LendingTerms(budget, 10_000_000, 100_000_000)

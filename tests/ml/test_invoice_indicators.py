@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from builders_examples import on_examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.datasets.crowds import CROWD_AS_OF, Crowd
@@ -76,7 +77,7 @@ def test_a_firm_alone_equals_itself_in_the_crowd_bit_by_bit(crowd: Crowd, featur
     assert same_bits(pd.concat(parts), features)
 
 
-@settings(max_examples=150, deadline=None)
+@on_examples(150)
 @given(rows=some_rows)
 def test_any_firm_alone_equals_itself_in_any_crowd(rows):
     frame = invoices_of(rows)
@@ -87,7 +88,7 @@ def test_any_firm_alone_equals_itself_in_any_crowd(rows):
     assert all(same_bits(part, crowd.loc[part.index]) for part in parts)
 
 
-@settings(max_examples=150, deadline=None)
+@on_examples(150)
 @given(rows=some_rows, random=st.randoms(use_true_random=False))
 def test_row_order_does_not_matter(rows, random):
     shuffled = random.sample(rows, len(rows))
@@ -98,7 +99,7 @@ def test_row_order_does_not_matter(rows, random):
     assert same_bits(one, other)
 
 
-@settings(max_examples=100, deadline=None)
+@on_examples(100)
 @given(rows=some_rows, later=some_rows, days=st.integers(0, 400))
 def test_appending_the_future_changes_nothing(rows, later, days):
     past, future = invoices_of(rows), invoices_of(later)
@@ -111,7 +112,7 @@ def test_appending_the_future_changes_nothing(rows, later, days):
     assert same_bits(one, other)
 
 
-@settings(max_examples=150, deadline=None)
+@on_examples(150)
 @given(rows=some_rows)
 def test_no_value_is_infinite_and_shares_stay_between_0_and_1(rows):
     shares = ["void_rate_sales", "customer_hhi", "customer_top_share", "supplier_repeat_share", "customer_new_share"]
@@ -123,7 +124,7 @@ def test_no_value_is_infinite_and_shares_stay_between_0_and_1(rows):
     assert (result[shares].fillna(0).to_numpy() <= 1 + 1e-12).all()
 
 
-@settings(max_examples=50, deadline=None)
+@on_examples(50)
 @given(rows=some_rows)
 def test_categories_and_zones_and_resolutions_give_what_strings_give(rows):
     frame = invoices_of(rows)

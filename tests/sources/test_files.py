@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from builders_examples import on_examples
 from builders_parties import a_credit_code
 from builders_sources import a_csv, a_parquet, a_row, an_agency, rows_of
 from conftest import Database
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xinyidai.access.rules import Viewer
@@ -289,7 +290,7 @@ def test_csv_and_parquet_of_the_same_rows_read_the_same(tmp_path: Path) -> None:
 PIECES = [b'"', b'""', b",", b"a", b"\x00", b"\r", b" ", "买".encode(), b"\xef\xbb\xbf", b"," * 8, b'"x,y"', b"\x0b"]
 
 
-@settings(max_examples=300, deadline=None)
+@on_examples(300)
 @given(
     lines=st.lists(
         st.one_of(

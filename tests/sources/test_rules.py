@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from builders_examples import on_examples
 from builders_sources import Row, a_row
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xinyidai.sources.rules import COLUMNS, Fault, Flag
@@ -21,7 +22,7 @@ from xinyidai.sources.rules.checking import Facts, Judged, contents_of, faults_o
 from xinyidai.sources.rules.fields import read_days
 from xinyidai.sources.rules.repeats import CONTENT, SeenNumbers, find_repeats, find_targets, frame_of, number_hashes
 
-unhurried = settings(deadline=None, max_examples=60)
+unhurried = on_examples(60)
 
 TODAY = date(2025, 6, 16)
 KNOWN, SILENT = UUID(int=1), UUID(int=2)
