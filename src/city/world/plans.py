@@ -9,7 +9,7 @@ from city.world.institutions import WAN_FEN, Bank, banks
 from city.world.paths import make_paths
 from city.world.population import Firm
 
-MONTHLY_WISH = {"firm": 0.060, "sole_trader": 0.042}
+MONTHLY_WISH = {"firm": 0.056, "sole_trader": 0.039}
 MOST_LOANS = 2
 REST_MONTHS = 6
 """A firm waits so long before it asks again, whatever came of it; a hollow one does not wait."""

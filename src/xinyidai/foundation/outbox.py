@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Index, UniqueConstraint, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
@@ -33,6 +33,25 @@ log = structlog.get_logger()
 MAX_ATTEMPTS = 5
 SWEEP_AFTER = timedelta(seconds=60)
 SWEEP_BATCH = 500
+
+
+_ANNOUNCE = text(
+    "WITH happened AS ("
+    "  INSERT INTO foundation.outbox_event (id, name, aggregate, body, occurred_at, recorded_at)"
+    "  VALUES (:id, :name, :aggregate, :body, :occurred_at, :wall) RETURNING id)"
+    " INSERT INTO foundation.outbox_delivery (id, event_id, consumer, state, attempts, due_at)"
+    " SELECT woken.id, happened.id, woken.consumer, 'waiting', 0, :wall FROM happened,"
+    "  unnest(CAST(:delivery_ids AS uuid[]), CAST(:consumers AS text[])) AS woken (id, consumer)"
+).bindparams(bindparam("body", type_=type_of_json))
+_TAKE = text(
+    "SELECT d.consumer, e.id, e.name, e.body, e.occurred_at FROM foundation.outbox_delivery d"
+    " JOIN foundation.outbox_event e ON e.id = d.event_id"
+    " WHERE d.id = :id AND d.state = 'waiting' FOR UPDATE OF d SKIP LOCKED"
+).columns(body=type_of_json)
+_END = text(
+    "UPDATE foundation.outbox_delivery SET state = 'done', attempts = attempts + 1, done_at = :wall"
+    " WHERE id = :id AND state = 'waiting'"
+)
 
 
 class DeliveryState(StrEnum):
@@ -174,21 +193,25 @@ def send_with(send: Callable[[UUID], None] | None) -> None:
 
 async def announce(session: AsyncSession, happened: Event, *, occurred_at: datetime) -> UUID:
     """Write an event and a delivery for each consumer, in the caller's transaction; send after the commit."""
-    name = type(happened).__name__
-    body = {field.name: str(getattr(happened, field.name)) for field in dataclasses.fields(happened)}
-    row = OutboxEvent(name=name, aggregate=happened.aggregate, body=body, occurred_at=occurred_at)
-    deliveries = [
-        OutboxDelivery(event_id=row.id, consumer=consumer.name)
-        for consumer in consumers()
-        if consumer.event_name == name
-    ]
-    session.add(row)
+    name, event_id = type(happened).__name__, new_id()
+    woken = [consumer.name for consumer in consumers() if consumer.event_name == name]
+    delivery_ids = [new_id() for _ in woken]
     await session.flush()
-    session.add_all(deliveries)
-    await session.flush()
-    delivery_ids = [delivery.id for delivery in deliveries]
+    await session.execute(
+        _ANNOUNCE,
+        {
+            "id": event_id,
+            "name": name,
+            "aggregate": happened.aggregate,
+            "body": {field.name: str(getattr(happened, field.name)) for field in dataclasses.fields(happened)},
+            "occurred_at": occurred_at,
+            "wall": wall_now(),
+            "delivery_ids": delivery_ids,
+            "consumers": woken,
+        },
+    )
     after_commit(session, lambda: send_again(delivery_ids))
-    return row.id
+    return event_id
 
 
 def send_again(delivery_ids: list[UUID]) -> None:
@@ -210,18 +233,19 @@ async def deliver(sessions: Sessions, delivery_id: UUID, *, clock: BusinessClock
     """
     try:
         async with in_transaction(sessions) as session:
-            delivery = await session.get(OutboxDelivery, delivery_id, with_for_update={"skip_locked": True})
-            if delivery is None or delivery.state != DeliveryState.WAITING:
+            row = (await session.execute(_TAKE, {"id": delivery_id})).one_or_none()
+            if row is None:
                 return False
-            row = await session.get_one(OutboxEvent, delivery.event_id)
-            consumer = _consumers[delivery.consumer]
+            consumer = _consumers[row.consumer]
             envelope = Envelope(row.id, row.name, row.body, row.occurred_at, clock.now())
             if consumer.consume is not None:
                 await consumer.consume(session, envelope)
-                _mark_done(session, delivery)
+                await session.flush()
+                await session.execute(_END, {"id": delivery_id, "wall": wall_now()})
         if consumer.work_outside is not None:
             await consumer.work_outside(sessions, clock, envelope)
-            await _note_done(sessions, delivery_id)
+            async with in_transaction(sessions) as session:
+                await session.execute(_END, {"id": delivery_id, "wall": wall_now()})
         return True
     except TryLater as later:
         await _put_off(sessions, delivery_id, later.after)
@@ -230,20 +254,6 @@ async def deliver(sessions: Sessions, delivery_id: UUID, *, clock: BusinessClock
         log.exception("delivery_failed", delivery_id=str(delivery_id))
         await _count_failure(sessions, delivery_id, type(error).__name__)
         return False
-
-
-def _mark_done(session: AsyncSession, delivery: OutboxDelivery) -> None:
-    delivery.state = DeliveryState.DONE
-    delivery.attempts += 1
-    delivery.done_at = wall_now()
-    session.add(delivery)
-
-
-async def _note_done(sessions: Sessions, delivery_id: UUID) -> None:
-    async with in_transaction(sessions) as session:
-        delivery = await session.get_one(OutboxDelivery, delivery_id, with_for_update=True)
-        if delivery.state == DeliveryState.WAITING:
-            _mark_done(session, delivery)
 
 
 async def _put_off(sessions: Sessions, delivery_id: UUID, after: timedelta) -> None:
