@@ -48,6 +48,8 @@ async def count_days_past_due(session: AsyncSession, *, now: datetime) -> int:
         owed = await _owed_by(session, rows)
         for row in rows:
             changed += await count_one(session, row, owed[row.id], floors, now=now)
+        if len(rows) < BATCH:
+            return changed
         after = rows[-1].id
 
 
