@@ -66,6 +66,6 @@ class Connections:
         return Reply(answer.status, answer.data, answer.headers.get("Retry-After"))
 
     async def close(self) -> None:
-        """Let the connections go, once those in use are through."""
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        """Let the connections go; what is on its way still ends, in its thread, so that nobody's life is cut off."""
+        self._threads.shutdown(wait=False)
         self._pool.close()
