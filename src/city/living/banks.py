@@ -1,6 +1,7 @@
 """One bank of the city: its inbox, its open dealings, its book."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from city.bots import book
@@ -20,7 +21,7 @@ from city.bots.bank import (
 )
 from city.bots.book import Booked, BookSeen, Loss
 from city.bots.firm import Parties
-from city.living.performing import Performer
+from city.living.performing import Performer, together
 from city.platform import Answer
 from city.settings import Actor
 from city.world.calendar import day_of
@@ -31,6 +32,14 @@ from city.world.population import Firm
 MOST_STEPS = 6
 MOST_PAYMENTS = 6
 DEALING, BOOK = "dealing", "book"
+
+
+@dataclass(frozen=True)
+class BankLook:
+    """What a bank has seen of its open dealings, None where one is no longer its to see."""
+
+    dealings: list[tuple[Dealing, DeskSeen | None]]
+    asks_after_claims: bool
 
 
 class BankDesk:
@@ -49,8 +58,8 @@ class BankDesk:
         kept = performer.store.remembered(BOOK, actor.credit_code)
         self.books = {name: Booked.of(body) for name, body in kept.items()}
 
-    async def act(self, now: datetime, *, looks_in: bool, is_first: bool, looks_daily: bool) -> None:
-        """Let the bank act once.
+    async def look(self, now: datetime, *, looks_in: bool, is_first: bool, looks_daily: bool) -> BankLook:
+        """Let the bank look at everything that it has something to do with, side by side.
 
         Parameters
         ----------
@@ -64,15 +73,22 @@ class BankDesk:
         if looks_in:
             await self._open_inbox(now)
         ringers = self._performer.ringers(self.actor.credit_code)
-        looks_after = is_first or bool(ringers)
+        dealings: list[Dealing] = []
         for dealing in sorted(self.dealings.values(), key=lambda one: (one.applicant, one.seen_at)):
             waits_for_firm = dealing.step in (Step.INDICATED, Step.OFFERED)
             looks = is_first and (looks_daily or looks_again(dealing, day_of(now)))
             if is_due(dealing, now) and (looks or dealing.applicant in ringers or not waits_for_firm):
-                await self._deal(dealing, now)
+                dealings.append(dealing)
+        seen = await together(self._see(one) for one in dealings)
+        return BankLook(list(zip(dealings, seen, strict=True)), asks_after_claims=is_first or bool(ringers))
+
+    async def act(self, look: BankLook, now: datetime) -> None:
+        """Let the bank act on what it has seen, one dealing after the other, and then look after its book."""
+        for dealing, seen in look.dealings:
+            await self._deal(dealing, seen, now)
         for booked in sorted(self.books.values(), key=lambda one: one.natural):
             if booked.is_open:
-                await self._look_after(booked, day_of(now), looks_after=looks_after)
+                await self._look_after(booked, day_of(now), asks_after_claims=look.asks_after_claims)
 
     def has_defaulted(self, firm_code: str, month: int) -> bool:
         """Say whether a borrower has stopped paying this bank by a month."""
@@ -100,10 +116,11 @@ class BankDesk:
             if str(row["id"]) not in known:
                 self._keep(take_up(self._desk, row, self._who.codes.get(str(row["firm_id"]), ""), now))
 
-    async def _deal(self, dealing: Dealing, now: datetime) -> None:
+    async def _deal(self, dealing: Dealing, seen: DeskSeen | None, now: datetime) -> None:
         firm = self._registry.get(dealing.firm_code)
-        for _ in range(MOST_STEPS):
-            seen = await self._see(dealing)
+        for step in range(MOST_STEPS):
+            if step:
+                seen = await self._see(dealing)
             if seen is None:
                 self._keep(_gone(dealing))
                 return
@@ -166,11 +183,11 @@ class BankDesk:
         )
         self._keep_book(booked)
 
-    async def _look_after(self, booked: Booked, today: date, *, looks_after: bool) -> None:
+    async def _look_after(self, booked: Booked, today: date, *, asks_after_claims: bool) -> None:
         firm = self._registry.get(booked.firm_code)
         for _ in range(MOST_PAYMENTS):
             what = book.due_act(self._performer.seed, booked, firm, today)
-            if not what or (what == "ask" and not looks_after):
+            if not what or (what == "ask" and not asks_after_claims):
                 return
             seen = await self._see_book(booked, what)
             known = book.looked(booked, seen)

@@ -13,7 +13,7 @@ from city.consenting import issue_code
 from city.living.banks import BankDesk
 from city.living.firms import Firms
 from city.living.funds import FundDesk
-from city.living.performing import FUND_BELL, Performer
+from city.living.performing import FUND_BELL, Performer, together
 from city.living.timekeeping import Timekeeper, Wall
 from city.platform import Platform
 from city.settings import Actor, CityFile, read_city_file
@@ -59,6 +59,31 @@ class Inhabitants:
     funds: list[FundDesk]
     observer: Actor | None
     """Whose key asks the platform whether persons are waited for."""
+
+    async def act(self, now: datetime, *, is_first: bool, looks_daily: bool) -> None:
+        """Let everybody look, side by side, and then act in one order: what a round sees does not hang on speed."""
+        asked = self.firms.asked_now() if is_first else {}
+        firms_saw = await self.firms.look(now, is_first=is_first, looks_daily=looks_daily)
+        banks_saw = await together(
+            desk.look(
+                now,
+                looks_in=self._looks_in(desk, asked, day_of(now)),
+                is_first=is_first,
+                looks_daily=looks_daily,
+            )
+            for desk in self.banks
+        )
+        if self.performer.hears(FUND_BELL) or (is_first and any(desk.waits_for_fund() for desk in self.banks)):
+            await together(fund.look(now) for fund in self.funds)
+        await self.firms.act(firms_saw, now)
+        for desk, saw in zip(self.banks, banks_saw, strict=True):
+            await desk.act(saw, now)
+        for fund in self.funds:
+            await fund.act(now)
+
+    def _looks_in(self, desk: BankDesk, asked: Mapping[str, Mapping[str, str]], today: date) -> bool:
+        code = desk.actor.credit_code
+        return self.performer.hears(code) or desk.expects(asked.get(code, {}), today)
 
 
 @dataclass
@@ -133,16 +158,7 @@ class City:
                 return {}
             is_first = self._last_day != day_of(now)
             living.performer.begin_round()
-            looks_daily = self.city_file.mode is Mode.LIVE
-            await living.firms.act(now, is_first=is_first, looks_daily=looks_daily)
-            asked = living.firms.asked_now() if is_first else {}
-            for desk in living.banks:
-                code = desk.actor.credit_code
-                looks_in = living.performer.hears(code) or desk.expects(asked.get(code, {}), day_of(now))
-                await desk.act(now, looks_in=looks_in, is_first=is_first, looks_daily=looks_daily)
-            waits = any(desk.waits_for_fund() for desk in living.banks)
-            for fund in living.funds:
-                await fund.act(now, looks_in=living.performer.hears(FUND_BELL) or (is_first and waits))
+            await living.act(now, is_first=is_first, looks_daily=self.city_file.mode is Mode.LIVE)
             self._last_day = day_of(now)
             return dict(sorted(living.performer.done.items()))
 

@@ -1,5 +1,6 @@
 """All firms of the city: whose wish falls on today, and who is on the way to a loan."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
@@ -16,7 +17,7 @@ from city.bots.firm import (
     next_act,
     open_case,
 )
-from city.living.performing import Performer
+from city.living.performing import Performer, together
 from city.settings import FIRM_KINDS, Actor, CityFile
 from city.world.calendar import day_of, month_of
 from city.world.plans import MOST_LOANS, REST_MONTHS, asks_on, wish_on
@@ -29,6 +30,7 @@ MEMORY = "case"
 
 Authorise = Callable[[str], str]
 """The firm's own act at the tax bureau: from its credit code to a consent code."""
+Look = tuple[str, Case, Seen]
 IsFailing = Callable[[str, int], bool]
 """Whether a firm has stopped paying by a month: such a firm asks for nothing."""
 
@@ -55,6 +57,7 @@ class Firms:
         self._is_failing = is_failing
         self._actors = {one.credit_code: one for one in city_file.of_kind(*FIRM_KINDS) if one.credit_code in registry}
         self._operator_id = ""
+        self._asking = asyncio.Lock()
         self._digests_of: tuple[date, dict[str, str]] = (began_on, {})
         self._wishes: tuple[int, dict[str, date]] = (0, {})
         self.cases: dict[str, dict[str, Case]] = {}
@@ -77,8 +80,8 @@ class Firms:
                     asked.setdefault(bank, {})[code] = case.opened_on
         return asked
 
-    async def act(self, now: datetime, *, is_first: bool, looks_daily: bool) -> None:
-        """Let every firm act once, in credit-code order; a firm that nothing concerns costs no call.
+    async def look(self, now: datetime, *, is_first: bool, looks_daily: bool) -> list[Look]:
+        """Let every firm that something concerns look, side by side; return by credit code what each has seen.
 
         Parameters
         ----------
@@ -88,14 +91,21 @@ class Firms:
             Whether somebody may have acted who rings no bells, as persons do: then who waits looks every day.
         """
         self._begin_cases(now)
+        awake: list[tuple[str, Case]] = []
         for code in sorted(self.cases):
             case = self.open_case(code)
             if case is None:
                 continue
             looks = is_first and (looks_daily or looks_again(case, day_of(now)))
-            is_awake = looks or self._performer.hears(code) or case.stage not in (Stage.ASKING, Stage.ACCEPTED)
-            if is_awake:
-                await self._work(self._actors[code], case, now)
+            if looks or self._performer.hears(code) or case.stage not in (Stage.ASKING, Stage.ACCEPTED):
+                awake.append((code, case))
+        seen = await together(self._look(self._actors[code], case, now) for code, case in awake)
+        return [(code, case, one) for (code, case), one in zip(awake, seen, strict=True)]
+
+    async def act(self, looks: list[Look], now: datetime) -> None:
+        """Let those that have looked act, one after the other."""
+        for code, case, seen in looks:
+            await self._work(self._actors[code], case, seen, now)
 
     def _begin_cases(self, now: datetime) -> None:
         today = day_of(now)
@@ -117,9 +127,10 @@ class Firms:
         last = max((month_of(date.fromisoformat(case.opened_on)) for case in cases.values()), default=0)
         return firm.is_hollow or month - last >= REST_MONTHS
 
-    async def _work(self, actor: Actor, case: Case, now: datetime) -> None:
-        for _ in range(MOST_STEPS):
-            seen = await self._look(actor, case, now)
+    async def _work(self, actor: Actor, case: Case, seen: Seen, now: datetime) -> None:
+        for step in range(MOST_STEPS):
+            if step:
+                seen = await self._look(actor, case, now)
             known = looked(case, seen, self._who, now)
             has_moved_on = known.stage is not case.stage
             if known != case:
@@ -174,18 +185,20 @@ class Firms:
         return pulls[-1] if pulls else {}
 
     async def _operator(self, actor: Actor) -> str:
-        if not self._operator_id:
-            found = (await self._performer.read(actor, "/parties?kind=operator")).rows("parties")
-            self._operator_id = str(found[0]["id"]) if found else ""
-        return self._operator_id
+        async with self._asking:
+            if not self._operator_id:
+                found = (await self._performer.read(actor, "/parties?kind=operator")).rows("parties")
+                self._operator_id = str(found[0]["id"]) if found else ""
+            return self._operator_id
 
     async def _text_digest(self, actor: Actor, purpose: str, day: date) -> str:
-        if self._digests_of[0] != day:
-            self._digests_of = (day, {})
-        known = self._digests_of[1]
-        if purpose not in known:
-            known[purpose] = (await self._performer.read(actor, f"/consents/text?purpose={purpose}")).text("digest")
-        return known[purpose]
+        async with self._asking:
+            if self._digests_of[0] != day:
+                self._digests_of = (day, {})
+            known = self._digests_of[1]
+            if purpose not in known:
+                known[purpose] = (await self._performer.read(actor, f"/consents/text?purpose={purpose}")).text("digest")
+            return known[purpose]
 
     def _keep(self, code: str, case: Case) -> None:
         self.cases.setdefault(code, {})[case.opened_on] = case

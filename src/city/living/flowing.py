@@ -88,19 +88,21 @@ async def live_alone(city: City, *, parent: int) -> None:
 def _bank(number: int) -> Living:
     async def act(living: Inhabitants, now: datetime, looked: int) -> None:
         for desk in living.banks[number : number + 1]:
-            await desk.act(now, looks_in=True, is_first=looked % LOOKS_AFTER_EVERY == 0, looks_daily=True)
+            is_first = looked % LOOKS_AFTER_EVERY == 0
+            await desk.act(await desk.look(now, looks_in=True, is_first=is_first, looks_daily=True), now)
 
     return act
 
 
 async def _firms(living: Inhabitants, now: datetime, _looked: int) -> None:
     living.performer.begin_round()
-    await living.firms.act(now, is_first=True, looks_daily=True)
+    await living.firms.act(await living.firms.look(now, is_first=True, looks_daily=True), now)
 
 
 async def _funds(living: Inhabitants, now: datetime, _looked: int) -> None:
     for fund in living.funds:
-        await fund.act(now, looks_in=True)
+        await fund.look(now)
+        await fund.act(now)
 
 
 async def _live(city: City, name: str, act: Living) -> None:

@@ -22,10 +22,17 @@ class FundDesk:
         kept = performer.store.remembered(MEMORY, actor.credit_code)
         self.reviews = {name: Review.of(body) for name, body in kept.items()}
 
-    async def act(self, now: datetime, *, looks_in: bool) -> None:
-        """Let the fund act once; `looks_in` says whether to look for new claims."""
-        if looks_in:
-            await self._open_inbox(now)
+    async def look(self, now: datetime) -> None:
+        """Look for new claims."""
+        for state in BEFORE:
+            for row in await self._performer.pages(self.actor, f"/claims?status={state}", "claims"):
+                if str(row["id"]) not in self.reviews:
+                    lender = self._who.codes.get(str(row.get("lender_id")), "")
+                    is_urgent = str(row.get("firm_id")) not in self._who.codes
+                    self._keep(open_review(row, lender, now, is_urgent=is_urgent))
+
+    async def act(self, now: datetime) -> None:
+        """Let the fund act on every claim whose time has come."""
         for review in sorted(self.reviews.values(), key=lambda one: (one.act_at, one.lender_code, one.claim_id)):
             for _ in range(MOST_STEPS):
                 act = next_act(review, now)
@@ -34,14 +41,6 @@ class FundDesk:
                 answer = await self._performer.perform(self.actor, act, day_of(now))
                 review = after(review, act, answer, now)
                 self._keep(review)
-
-    async def _open_inbox(self, now: datetime) -> None:
-        for state in BEFORE:
-            for row in await self._performer.pages(self.actor, f"/claims?status={state}", "claims"):
-                if str(row["id"]) not in self.reviews:
-                    lender = self._who.codes.get(str(row.get("lender_id")), "")
-                    is_urgent = str(row.get("firm_id")) not in self._who.codes
-                    self._keep(open_review(row, lender, now, is_urgent=is_urgent))
 
     def _keep(self, review: Review) -> None:
         self.reviews[review.claim_id] = review

@@ -1,8 +1,10 @@
 """Performing an act over HTTP, once, with its idempotency key, and writing it down."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from datetime import date
+from typing import TypeVar
 
 import structlog
 
@@ -15,6 +17,26 @@ from city.world.draws import act_key
 log = structlog.get_logger()
 API = "/api/v1"
 FUND_BELL = "fund"
+LOOKS_AT_ONCE = 4
+"""Over the whole process: as many as the platform's web process answers without a queue."""
+
+Seen = TypeVar("Seen")
+
+
+async def together(looks: Iterable[Awaitable[Seen]]) -> list[Seen]:
+    """Look at several things side by side and return them in the order given.
+
+    Raises
+    ------
+    PlatformAway
+        One of them got no answer; the others have come to their end by then.
+    """
+    seen: list[Seen] = []
+    for one in await asyncio.gather(*looks, return_exceptions=True):
+        if isinstance(one, BaseException):
+            raise one
+        seen.append(one)
+    return seen
 
 
 class Performer:
@@ -27,6 +49,7 @@ class Performer:
         self.done: Counter[str] = Counter()
         self._rung: dict[str, set[str]] = {}
         self._ringing: dict[str, set[str]] = {}
+        self._eyes = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     def begin_round(self) -> None:
         """Let the bells of the last round be heard in this one, so that the platform's worker comes in between."""
@@ -66,8 +89,10 @@ class Performer:
 
     async def read(self, actor: Actor, path: str) -> Answer:
         """Read as the actor."""
-        return await self.platform.call(actor.maker_key, "GET", f"{API}{path}")
+        async with self._eyes:
+            return await self.platform.call(actor.maker_key, "GET", f"{API}{path}")
 
     async def pages(self, actor: Actor, path: str, field: str) -> list[dict[str, object]]:
         """Read a whole list as the actor."""
-        return await self.platform.pages(actor.maker_key, f"{API}{path}", field)
+        async with self._eyes:
+            return await self.platform.pages(actor.maker_key, f"{API}{path}", field)

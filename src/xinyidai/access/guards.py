@@ -1,6 +1,6 @@
 """Route guards: every route says who may call it; app.py refuses to start with one that does not."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from litestar.connection import ASGIConnection
@@ -21,7 +21,7 @@ from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.errors import Refusal
 
 Connection = ASGIConnection[BaseRouteHandler, object, object, State]
-Guard = Callable[[Connection, BaseRouteHandler], None]
+Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 IS_GUARD: Final = "says_who_may_call"
 SCOPE: Final = "scope"
@@ -57,7 +57,8 @@ def requires(
     who they are within STEP_UP_LASTS before it.
     """
 
-    def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+    # Asynchronous, though it waits for nothing: litestar sends a plain function to a thread, for each request.
+    async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
         viewer = viewer_of(connection)
         if kinds:
             requires_kind(viewer, *kinds)

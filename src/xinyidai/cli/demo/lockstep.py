@@ -14,16 +14,18 @@ from xinyidai.cli.demo.reading import CityReader
 from xinyidai.foundation import outbox
 from xinyidai.foundation.clock import SHANGHAI, BusinessClock, start_of_day
 from xinyidai.foundation.database import Sessions, in_single_statements
+from xinyidai.foundation.timetable import jobs, period_of
 from xinyidai.worker import deliver, tick
 
 OPENS: Final = timedelta(hours=9)
-POLL_SECONDS: Final = 0.002
+POLL_SECONDS: Final = 0.004
 PATIENCE_SECONDS: Final = 120
 MAX_ROUNDS: Final = 60
 QUEUE, IN_HAND = "celery", "unacked"
 _JOBS: Final = text(
     "SELECT count(*), count(*) FILTER (WHERE done_at IS NULL), count(*) FILTER (WHERE last_error IS NOT NULL)"
-    " FROM foundation.job_due WHERE business_at = :now"
+    " FROM foundation.job_due WHERE (job, period) IN (SELECT * FROM unnest(CAST(:jobs AS text[]),"
+    " CAST(:periods AS text[])))"
 )
 _LEFT: Final = text(
     "SELECT count(*) FILTER (WHERE state = 'waiting'), count(*) FILTER (WHERE state = 'parked')"
@@ -86,14 +88,16 @@ class Driver:
 
     async def _tick(self, now: datetime) -> None:
         """Let the timetable run what is due, and wait for it."""
+        periods = {job.name: period_of(job.rhythm, now) for job in jobs()}
+        asked = {"jobs": list(periods), "periods": list(periods.values())}
         tick.apply_async()
 
         async def are_done() -> bool:
             async with in_single_statements(self.sessions) as session:
-                begun, open_jobs, failed = (await session.execute(_JOBS, {"now": now})).one()
+                begun, open_jobs, failed = (await session.execute(_JOBS, asked)).one()
             if failed:
                 raise StuckError("a job of the timetable failed: see the worker's log")
-            return bool(begun) and not open_jobs
+            return bool(begun == len(periods)) and not open_jobs
 
         await self._until(self._queue_is_empty, "tick")
         await self._until(are_done, "jobs")
