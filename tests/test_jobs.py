@@ -26,7 +26,8 @@ async def test_every_job_can_look_for_its_work_and_finds_none_on_an_empty_platfo
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
         found = {
-            name: (await session.execute(select(exists(finds(noon))))).scalar_one() for name, finds in looks.items()
+            name: (await session.execute(select(exists(finds(timetable.moment_of(noon)))))).scalar_one()
+            for name, finds in looks.items()
         }
 
     assert set(timetable._jobs) - set(looks) >= RUN_EVERY_DAY

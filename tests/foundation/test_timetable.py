@@ -101,8 +101,10 @@ async def test_a_failing_job_is_left_to_a_person_after_its_last_attempt(database
 
 
 async def test_a_job_that_finds_no_work_is_over_without_a_run(database: Database, noon: datetime) -> None:
-    every(Rhythm.DAY, name="tests.idle", finds=lambda _now: select(literal(1)).where(false()))(fail)
-    every(Rhythm.DAY, name="tests.remember", finds=lambda now: select(literal(1)).where(literal(now) == noon))(remember)
+    every(Rhythm.DAY, name="tests.idle", finds=lambda _at: select(literal(1)).where(false()))(fail)
+    every(Rhythm.DAY, name="tests.remember", finds=lambda at: select(literal(1)).where(at.now == literal(noon)))(
+        remember
+    )
 
     ran_then = await tick_at(database, noon)
 
@@ -111,8 +113,8 @@ async def test_a_job_that_finds_no_work_is_over_without_a_run(database: Database
 
 
 async def test_a_look_that_fails_keeps_no_job_from_running(database: Database, noon: datetime) -> None:
-    every(Rhythm.DAY, name="tests.broken", finds=lambda _now: select(text("1 / 0")).where(text("1 / 0 = 1")))(fail)
-    every(Rhythm.DAY, name="tests.remember", finds=lambda _now: select(literal(1)))(remember)
+    every(Rhythm.DAY, name="tests.broken", finds=lambda _at: select(text("1 / 0")).where(text("1 / 0 = 1")))(fail)
+    every(Rhythm.DAY, name="tests.remember", finds=lambda _at: select(literal(1)))(remember)
 
     await tick_at(database, noon)
 
@@ -131,7 +133,7 @@ async def test_a_period_that_another_worker_runs_is_not_ended_as_idle(database: 
     every(Rhythm.DAY, name="tests.remember")(run_long)
     other = asyncio.create_task(tick_at(database, noon))
     await begun.wait()
-    every(Rhythm.DAY, name="tests.remember", finds=lambda _now: select(literal(1)).where(false()))(fail)
+    every(Rhythm.DAY, name="tests.remember", finds=lambda _at: select(literal(1)).where(false()))(fail)
     await tick_at(database, noon)
     done_before = await done_jobs(database)
     may_end.set()

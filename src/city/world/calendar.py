@@ -1,6 +1,7 @@
 """Months, working days and working hours in Shanghai, and the spring festival."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import chinese_calendar
@@ -11,6 +12,8 @@ CLOSES = time(17)
 HOURS_A_DAY = 8
 MOST_DAYS = 400
 """A walk over days never goes further."""
+DAYS_KEPT = 4_000
+"""Every bank asks of every open loan each day, and the calendar's library checks its argument each time."""
 
 SPRING_FESTIVALS = {
     2021: date(2021, 2, 12),
@@ -84,6 +87,7 @@ def festival_share(month: int) -> float:
     return max(0, (opens - closes).days) / (after - first).days
 
 
+@lru_cache(maxsize=DAYS_KEPT)
 def is_working_day(day: date) -> bool:
     """Say whether people work on a day; Monday to Friday where no holidays are announced yet."""
     try:
@@ -103,6 +107,7 @@ def day_of(moment: datetime) -> date:
     return moment.astimezone(SHANGHAI).date()
 
 
+@lru_cache(maxsize=DAYS_KEPT)
 def last_working_day(day: date) -> date:
     """Return the last working day that is not after a day: when money due on that day is sent."""
     return next(one for one in (day - timedelta(days=back) for back in range(MOST_DAYS)) if is_working_day(one))

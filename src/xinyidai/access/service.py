@@ -4,11 +4,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
+from xinyidai.foundation.database import set_local
 
 _SET = text(
     "SELECT set_config('app.organisation_id', :organisation_id, true), set_config('app.business_at', :now, true),"
@@ -16,7 +18,7 @@ _SET = text(
 )
 
 
-_SET_SCOPE = text("SELECT set_config('app.scope', :scope, true)")
+_SETTING = "app.scope"
 _SCOPE = "scope"
 """Where the session remembers what the database was told, so that a step in platform scope costs no round trip."""
 
@@ -51,15 +53,15 @@ async def platform_scope(session: AsyncSession) -> AsyncGenerator[None]:
         yield
         await session.flush()
         return
-    await session.execute(_SET_SCOPE, {"scope": "platform"})
+    await set_local(session, _SETTING, "platform")
     session.info[_SCOPE] = "platform"
     try:
         yield
         await session.flush()
     except BaseException:
         session.info[_SCOPE] = before
-        with suppress(SQLAlchemyError):
-            await session.execute(_SET_SCOPE, {"scope": before})
+        with suppress(SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await set_local(session, _SETTING, before)
         raise
     session.info[_SCOPE] = before
-    await session.execute(_SET_SCOPE, {"scope": before})
+    await set_local(session, _SETTING, before)

@@ -2,6 +2,7 @@
 
 import uuid
 
+import asyncpg
 import structlog
 from litestar import Request, Response
 from litestar.datastructures import State
@@ -129,6 +130,7 @@ def error_map() -> ExceptionHandlersMap:
         TooManyRequestsException: _answer_too_many,
         HTTPException: _answer_http,
         DBAPIError: _answer_database,
+        asyncpg.PostgresError: _answer_database,
         RecursionError: _answer_too_deep,
         UnicodeDecodeError: _answer_not_utf8,
         Exception: _answer_unexpected,
@@ -216,8 +218,8 @@ def _answer_not_utf8(request: AnyRequest, error: UnicodeDecodeError) -> Answered
     return answer(request, BodyUnreadable())
 
 
-def _answer_database(request: AnyRequest, error: DBAPIError) -> Answered:
-    state = getattr(error.orig, "sqlstate", None)
+def _answer_database(request: AnyRequest, error: DBAPIError | asyncpg.PostgresError) -> Answered:
+    state = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
     if state in _BUSY_STATES:
         return answer(request, Busy())
     if state in _TEXT_STATES:

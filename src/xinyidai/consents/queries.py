@@ -11,13 +11,14 @@ from sqlmodel import col
 from xinyidai.access.rules import Viewer
 from xinyidai.consents.models import Consent
 from xinyidai.consents.rules import ConsentId, ConsentState, ConsentView, Grant, Permission, Purpose, SubjectKind
+from xinyidai.foundation.database import driver
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
 
 _PRESENTED = "presented"
-_PRESENT = text(
-    "SELECT set_config('app.subjects', :subjects, true), set_config('app.purpose', :purpose, true),"
-    " set_config('app.receiver_id', :receiver, true)"
+_PRESENT = (
+    "SELECT set_config('app.subjects', $1, true), set_config('app.purpose', $2, true),"
+    " set_config('app.receiver_id', $3, true)"
 )
 
 
@@ -29,14 +30,9 @@ async def present(session: AsyncSession, permission: Permission) -> None:
     """
     if session.info.get(_PRESENTED) == permission:
         return
-    await session.execute(
-        _PRESENT,
-        {
-            "subjects": ",".join(map(str, permission.subject_ids)),
-            "purpose": permission.purpose.value,
-            "receiver": str(permission.receiver_id),
-        },
-    )
+    subjects = ",".join(map(str, permission.subject_ids))
+    told = await driver(session)
+    await told.execute(_PRESENT, subjects, permission.purpose.value, str(permission.receiver_id))
     session.info[_PRESENTED] = permission
 
 

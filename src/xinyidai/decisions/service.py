@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import Select, func, insert, literal, or_, select, text, update
+from sqlalchemy import Select, func, insert, or_, select, text, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
@@ -33,8 +33,10 @@ from xinyidai.decisions.rules import (
 from xinyidai.foundation.canonical import canonical_bytes
 from xinyidai.foundation.cipher import CiphertextAltered
 from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.database import type_of_moment
 from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.paging import Page
+from xinyidai.foundation.timetable import Moment
 
 MAX_RECORDED_AT_ONCE = 1_000
 MAX_DESTROYED_AT_ONCE = 1_000
@@ -237,14 +239,15 @@ async def destroy_key(session: AsyncSession, viewer: Viewer | None, subject_id: 
     return True
 
 
-def keys_past_shortest_retention(now: datetime) -> Select[UUID]:
+def keys_past_shortest_retention(at: Moment) -> Select[UUID]:
     """Return the statement of keys older than the shortest time for which anything is kept: only they may have to end.
 
     What keeps a key longer, `end_retentions` looks at.
     """
     months = select(func.min(col(Retention.months))).scalar_subquery()
     return select(col(SubjectKey.id)).where(
-        col(SubjectKey.destroyed_at).is_(None), col(SubjectKey.made_at) < literal(now) - func.make_interval(0, months)
+        col(SubjectKey.destroyed_at).is_(None),
+        col(SubjectKey.made_at) < type_coerce(at.now, type_of_moment) - func.make_interval(0, months),
     )
 
 

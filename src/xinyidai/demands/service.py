@@ -40,6 +40,7 @@ from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import lock_key
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.outbox import announce
+from xinyidai.foundation.timetable import Moment, moment_of
 
 WRITES = "demands:write"
 EXPIRE_BATCH = 500
@@ -184,18 +185,18 @@ async def read(session: AsyncSession, viewer: Viewer, demand_id: UUID, *, now: d
     return found
 
 
-def overdue(now: datetime) -> Select[Demand]:
+def overdue(at: Moment) -> Select[Demand]:
     """Return the statement of demands whose last day is past."""
     return (
         select(Demand)
-        .where(col(Demand.state).in_(list(UNFINISHED)), col(Demand.expires_on) < business_date(now))
+        .where(col(Demand.state).in_(list(UNFINISHED)), col(Demand.expires_on) < at.today)
         .order_by(col(Demand.expires_on), col(Demand.id))
     )
 
 
 async def expire_due(session: AsyncSession, *, now: datetime, limit: int = EXPIRE_BATCH) -> int:
     """End, as the platform, demands whose last day is past; skip those that someone holds; return how many ended."""
-    statement = overdue(now).limit(limit).with_for_update(skip_locked=True)
+    statement = overdue(moment_of(now)).limit(limit).with_for_update(skip_locked=True)
     due = (await session.execute(statement)).scalars().all()
     for row in due:
         await _move(session, row, DemandState.EXPIRED, now=now)

@@ -37,6 +37,8 @@ PREPARED = 1_000
 uses, and each that fell out costs a round trip and the server's planning again."""
 _IDLE_SINCE = "idle_since"
 _READ = "read"
+_DRIVER = "driver"
+"""Where a session remembers its transaction and the driver's connection under it."""
 
 Sessions = async_sessionmaker[AsyncSession]
 Result = TypeVar("Result")
@@ -131,19 +133,24 @@ async def in_transaction(sessions: Sessions) -> AsyncGenerator[AsyncSession]:
 
 
 async def driver(session: AsyncSession) -> asyncpg.Connection:
-    """Return the asyncpg connection under the session, in the same transaction: for COPY and the few hot reads."""
+    """Return the asyncpg connection under the session, in the same transaction: for COPY and the few hot statements."""
     await session.flush()
+    transaction = session.sync_session.get_transaction()
+    known_in, known = session.info.get(_DRIVER, (None, None))
+    if known is not None and known_in is transaction:
+        return cast(asyncpg.Connection, known)
     connection = await session.connection()
     raw = cast(asyncpg.Connection, (await connection.get_raw_connection()).driver_connection)
     if not raw.is_in_transaction():
         # SQLAlchemy begins with the first statement; before it, a COPY would commit by itself.
         await session.execute(text("SELECT 1"))
+    session.info[_DRIVER] = (session.sync_session.get_transaction(), raw)
     return raw
 
 
 async def set_local(session: AsyncSession, name: str, value: str) -> None:
     """Set a configuration parameter for the rest of this transaction."""
-    await session.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+    await (await driver(session)).execute("SELECT set_config($1, $2, true)", name, value)
 
 
 async def read_once(session: AsyncSession, key: str, read: Callable[[], Awaitable[Result]]) -> Result:

@@ -20,6 +20,7 @@ from xinyidai.foundation.canonical import Json, digest
 from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import type_of_json, type_of_moment
 from xinyidai.foundation.errors import Refusal
+from xinyidai.foundation.timetable import Moment
 
 MAX_KEY_LENGTH = 200
 KEPT_FOR = timedelta(days=30)
@@ -159,9 +160,9 @@ async def _kept(session: AsyncSession, row: dict[str, UUID | bytes]) -> Answer:
     return Answer(kept.body, is_replayed=True)
 
 
-def old_answers(_now: datetime) -> Select[bytes]:
+def old_answers(at: Moment) -> Select[bytes]:
     """Return the statement of answers that are older than KEPT_FOR."""
-    return select(col(IdempotentAnswer.key_digest)).where(col(IdempotentAnswer.recorded_at) < wall_now() - KEPT_FOR)
+    return select(col(IdempotentAnswer.key_digest)).where(col(IdempotentAnswer.recorded_at) < at.wall_at - KEPT_FOR)
 
 
 async def forget_answers(session: AsyncSession, *, wall_at: datetime) -> int:

@@ -8,21 +8,23 @@ those with none are over for the period.
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Any, Protocol, cast
 
 import structlog
-from sqlalchemy import Index, Row, Select, exists, select, text
+from sqlalchemy import Date, Index, Row, Select, bindparam, exists, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from xinyidai.foundation.clock import SHANGHAI, wall_now
+from xinyidai.foundation.clock import SHANGHAI, business_date, wall_now
 from xinyidai.foundation.database import Sessions, in_single_statements, in_transaction, type_of_moment
 
 log = structlog.get_logger()
 
 FIRST_RETRY, LONGEST_REST = timedelta(seconds=15), timedelta(minutes=10)
+LOOKS_KEPT = 64
 MAX_ATTEMPTS = 12
 """With rests that double up to LONGEST_REST: more than an hour of trouble before a person is needed."""
 
@@ -69,9 +71,35 @@ _END_IDLE = text(
 )
 
 RunJob = Callable[[AsyncSession, datetime], Awaitable[None]]
-FindWork = Callable[[datetime], Select[*tuple[Any, ...]]]
-"""Returns, for a business time, the statement whose rows are what a job has to do then. What is found at one time must
-be found at every later one until it is done: a period that comes late is judged by the time of the tick."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment for statements: business time, its day in Shanghai, and the wall time beside it.
+
+    Statements compare and subtract, and may not look inside: in one that is built once, these are its parameters.
+    """
+
+    now: datetime
+    today: date
+    wall_at: datetime
+
+
+def moment_of(now: datetime) -> Moment:
+    """Return the moment of a business time."""
+    return Moment(now, business_date(now), wall_now())
+
+
+Found = Select[*tuple[Any, ...]]
+FindWork = Callable[[Moment], Found]
+"""Returns, for a moment, the statement whose rows are what a job has to do then. What is found at one time must be
+found at every later one until it is done: a period that comes late is judged by the time of the tick."""
+
+_ASKED = Moment(
+    now=cast(datetime, bindparam("now", type_=type_of_moment)),
+    today=cast(date, bindparam("today", type_=Date)),
+    wall_at=cast(datetime, bindparam("wall_at", type_=type_of_moment)),
+)
 
 
 class ActAs(Protocol):
@@ -180,16 +208,22 @@ async def _end_idle(
     session: AsyncSession, known: Mapping[str, Job], due: Collection[Due], *, now: datetime
 ) -> set[str]:
     """End the due periods of jobs that find no work, and return those jobs."""
-    finds = {row.job: find for row in due if (find := known[row.job].finds) is not None}
-    if not finds:
+    looked = tuple(known[row.job] for row in due if known[row.job].finds is not None)
+    if not looked:
         return set()
-    look = select(*[exists(find(now)).label(job) for job, find in finds.items()])
-    found = dict(zip(finds, (await session.execute(look)).one(), strict=True))
+    asked = vars(moment_of(now))
+    found = dict(zip([job.name for job in looked], (await session.execute(_look(looked), asked)).one(), strict=True))
     over = {row.job: row.period for row in due if not found.get(row.job, True)}
     if over:
         ended = {"jobs": list(over), "periods": list(over.values()), "wall": wall_now()}
         await session.execute(_END_IDLE, ended)
     return set(over)
+
+
+@lru_cache(maxsize=LOOKS_KEPT)
+def _look(looked: tuple[Job, ...]) -> Found:
+    """Return the statement that says of each job whether it finds work: to build it takes longer than to run it."""
+    return select(*[exists(job.finds(_ASKED)).label(job.name) for job in looked if job.finds is not None])
 
 
 async def _run_due(sessions: Sessions, job: Job, due: Due) -> int:

@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.outbox import announce
+from xinyidai.foundation.timetable import Moment, moment_of
 from xinyidai.loans import queries
 from xinyidai.loans.events import LoanDefaulted, LoanOverdue
 from xinyidai.loans.models import Instalment, Loan
@@ -39,7 +40,7 @@ async def count_days_past_due(session: AsyncSession, *, now: datetime) -> int:
     changed = 0
     after = None
     while True:
-        statement = loans_to_count(now).limit(BATCH).with_for_update(skip_locked=True)
+        statement = loans_to_count(moment_of(now)).limit(BATCH).with_for_update(skip_locked=True)
         if after is not None:
             statement = statement.where(col(Loan.id) > after)
         rows = (await session.execute(statement.execution_options(populate_existing=True))).scalars().all()
@@ -104,12 +105,12 @@ async def _record_outcome(session: AsyncSession, row: Loan, *, is_default: bool,
     )
 
 
-def loans_to_count(now: datetime) -> Select[Loan]:
+def loans_to_count(at: Moment) -> Select[Loan]:
     """Return the statement of loans with an unpaid instalment behind them, and of those that were late, in id order."""
     unpaid = (
         select(col(Instalment.loan_id))
         .where(
-            col(Instalment.due_on) < business_date(now),
+            col(Instalment.due_on) < at.today,
             (col(Instalment.principal_paid_fen) < col(Instalment.principal_fen))
             | (col(Instalment.interest_paid_fen) + col(Instalment.interest_waived_fen) < col(Instalment.interest_fen)),
         )

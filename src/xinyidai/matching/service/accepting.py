@@ -22,6 +22,7 @@ from xinyidai.demands.queries import DemandView
 from xinyidai.demands.rules import DemandState
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.outbox import announce
+from xinyidai.foundation.timetable import Moment, moment_of
 from xinyidai.matching import queries
 from xinyidai.matching.events import AcceptanceLapsed, OfferAccepted
 from xinyidai.matching.models import Dispatch, Offer, OfferStanding
@@ -105,13 +106,13 @@ async def mark_disbursed(session: AsyncSession, offer_id: UUID, *, now: datetime
         await demands.mark(session, standing.demand_id, DemandState.CLOSED, now=now)
 
 
-def overdue_acceptances(now: datetime) -> Select[UUID, UUID]:
+def overdue_acceptances(at: Moment) -> Select[UUID, UUID]:
     """Return the statement of acceptances not disbursed by their last day, with their demands, the longest first."""
     return (
         select(col(OfferStanding.offer_id), col(OfferStanding.demand_id))
         .join(Offer, col(Offer.id) == col(OfferStanding.offer_id))
         .join(Dispatch, col(Dispatch.id) == col(Offer.dispatch_id))
-        .where(col(OfferStanding.state) == OfferState.ACCEPTED, col(OfferStanding.disburse_by) < business_date(now))
+        .where(col(OfferStanding.state) == OfferState.ACCEPTED, col(OfferStanding.disburse_by) < at.today)
         .order_by(
             col(OfferStanding.disburse_by),
             col(OfferStanding.accepted_at),
@@ -123,7 +124,7 @@ def overdue_acceptances(now: datetime) -> Select[UUID, UUID]:
 
 async def lapse_due(session: AsyncSession, *, now: datetime, limit: int = LAPSE_BATCH) -> int:
     """End, as the platform, acceptances not disbursed by their last day, and free what they reserved."""
-    found = (await session.execute(overdue_acceptances(now).limit(limit))).all()
+    found = (await session.execute(overdue_acceptances(moment_of(now)).limit(limit))).all()
     # Every demand first: releasing locks ledger accounts that an acceptance holding the next demand may wait for.
     await demands.lock_all(session, [demand_id for _offer_id, demand_id in found])
     lapsed = 0

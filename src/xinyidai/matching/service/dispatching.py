@@ -23,6 +23,7 @@ from xinyidai.demands.rules import ITEMS_OPENED_TO_LENDERS, DemandState
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.outbox import announce
+from xinyidai.foundation.timetable import Moment, moment_of
 from xinyidai.matching import queries
 from xinyidai.matching.events import DemandRejectedByAll, DispatchDeclined, DispatchTimedOut
 from xinyidai.matching.models import Dispatch, OfferStanding, RestrictedReason
@@ -162,11 +163,11 @@ async def decline(
     return dispatch_view(row)
 
 
-def overdue_dispatches(now: datetime) -> Select[UUID, UUID]:
+def overdue_dispatches(at: Moment) -> Select[UUID, UUID]:
     """Return the statement of dispatches whose indication or offer is overdue, with their demands, longest first."""
     return (
         select(col(Dispatch.id), col(Dispatch.demand_id))
-        .where(col(Dispatch.state).in_(list(WAITS_FOR_LENDER)), col(Dispatch.due_on) < business_date(now))
+        .where(col(Dispatch.state).in_(list(WAITS_FOR_LENDER)), col(Dispatch.due_on) < at.today)
         .order_by(col(Dispatch.due_on), col(Dispatch.sent_at), col(Dispatch.lot), col(Dispatch.id))
     )
 
@@ -174,7 +175,7 @@ def overdue_dispatches(now: datetime) -> Select[UUID, UUID]:
 async def time_out_due(session: AsyncSession, *, now: datetime, limit: int = TIMEOUT_BATCH) -> int:
     """End, as the platform, what was not answered by its last day; return how many ended."""
     ended = 0
-    found = (await session.execute(overdue_dispatches(now).limit(limit))).all()
+    found = (await session.execute(overdue_dispatches(moment_of(now)).limit(limit))).all()
     await demands.lock_all(session, [demand_id for _dispatch_id, demand_id in found])
     for dispatch_id, _demand_id in found:
         row = await locked(session, dispatch_id)

@@ -15,6 +15,7 @@ from xinyidai.access.service import platform_scope
 from xinyidai.demands import service as demands
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.outbox import announce
+from xinyidai.foundation.timetable import Moment, moment_of
 from xinyidai.matching import queries
 from xinyidai.matching.events import IndicationMade
 from xinyidai.matching.models import Dispatch, Indication
@@ -71,12 +72,12 @@ async def indicate(
     return indication_view(row, sent)
 
 
-def overdue_indications(now: datetime) -> Select[UUID, UUID]:
+def overdue_indications(at: Moment) -> Select[UUID, UUID]:
     """Return the statement of dispatches indicated and not chosen in time, with their demands, the longest first."""
     return (
         select(col(Dispatch.id), col(Dispatch.demand_id))
         .join(Indication, col(Indication.dispatch_id) == col(Dispatch.id))
-        .where(col(Dispatch.state) == DispatchState.INDICATED, col(Indication.valid_until) <= now)
+        .where(col(Dispatch.state) == DispatchState.INDICATED, col(Indication.valid_until) <= at.now)
         .order_by(col(Indication.valid_until), col(Dispatch.lot))
     )
 
@@ -84,7 +85,7 @@ def overdue_indications(now: datetime) -> Select[UUID, UUID]:
 async def expire_indications(session: AsyncSession, *, now: datetime, limit: int = EXPIRE_BATCH) -> int:
     """End, as the platform, what was indicated and not chosen in its time; return how many ended."""
     ended = 0
-    found = (await session.execute(overdue_indications(now).limit(limit))).all()
+    found = (await session.execute(overdue_indications(moment_of(now)).limit(limit))).all()
     await demands.lock_all(session, [demand_id for _dispatch_id, demand_id in found])
     for dispatch_id, demand_id in found:
         sent = await locked(session, dispatch_id)

@@ -21,6 +21,7 @@ from xinyidai.demands.rules import DemandState, RepaymentKind
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.outbox import announce
+from xinyidai.foundation.timetable import Moment, moment_of
 from xinyidai.matching import queries
 from xinyidai.matching.events import OfferEnded, OfferIssued
 from xinyidai.matching.models import Dispatch, Indication, Offer, OfferStanding
@@ -162,13 +163,13 @@ async def decline_offer(session: AsyncSession, viewer: Viewer, offer_id: UUID, *
     return offer_view(row, standing)
 
 
-def overdue_offers(now: datetime) -> Select[UUID, UUID]:
+def overdue_offers(at: Moment) -> Select[UUID, UUID]:
     """Return the statement of offers whose time is over before the firm answered, with their demands."""
     return (
         select(col(OfferStanding.offer_id), col(OfferStanding.demand_id))
         .join(Offer, col(Offer.id) == col(OfferStanding.offer_id))
         .join(Dispatch, col(Dispatch.id) == col(Offer.dispatch_id))
-        .where(col(OfferStanding.state).in_(list(BEFORE_THE_FIRM)), col(OfferStanding.valid_until) <= now)
+        .where(col(OfferStanding.state).in_(list(BEFORE_THE_FIRM)), col(OfferStanding.valid_until) <= at.now)
         .order_by(col(OfferStanding.valid_until), col(Offer.made_at), col(Dispatch.lot), col(OfferStanding.offer_id))
     )
 
@@ -176,7 +177,7 @@ def overdue_offers(now: datetime) -> Select[UUID, UUID]:
 async def expire_offers(session: AsyncSession, *, now: datetime, limit: int = EXPIRE_BATCH) -> int:
     """End, as the platform, offers whose time is over; return how many ended."""
     ended = 0
-    found = (await session.execute(overdue_offers(now).limit(limit))).all()
+    found = (await session.execute(overdue_offers(moment_of(now)).limit(limit))).all()
     await demands.lock_all(session, [demand_id for _offer_id, demand_id in found])
     for offer_id, _demand_id in found:
         standing = await standing_locked(session, offer_id)

@@ -28,6 +28,7 @@ from xinyidai.foundation.clock import business_date, wall_now
 from xinyidai.foundation.database import lock_key
 from xinyidai.foundation.errors import ValueRefused
 from xinyidai.foundation.settings import settings
+from xinyidai.foundation.timetable import Moment, moment_of
 from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PLATFORM_ID, PartyId
 from xinyidai.sources.events import PullAsked, PullEnded
@@ -235,13 +236,13 @@ async def deny_pull(session: AsyncSession, pull_id: UUID, reason: PullReason, *,
     await _end(session, await _running(session, pull_id), PullState.DENIED, reason, now=now)
 
 
-def pulls_given_up(_now: datetime) -> Select[Pull]:
+def pulls_given_up(at: Moment) -> Select[Pull]:
     """Return the statement of pulls under way that nobody has touched for an hour of wall time."""
     return (
         select(Pull)
         .where(
             col(Pull.state).in_([state.value for state in OPEN_STATES]),
-            col(Pull.touched_at) < wall_now() - GIVEN_UP_AFTER,
+            col(Pull.touched_at) < at.wall_at - GIVEN_UP_AFTER,
         )
         .order_by(col(Pull.id))
     )
@@ -249,7 +250,7 @@ def pulls_given_up(_now: datetime) -> Select[Pull]:
 
 async def abandon_pulls(session: AsyncSession, *, now: datetime) -> int:
     """End the pulls that nobody has touched for an hour of wall time; return how many. Needs platform scope."""
-    left = await session.execute(pulls_given_up(now).limit(1000).with_for_update(skip_locked=True))
+    left = await session.execute(pulls_given_up(moment_of(now)).limit(1000).with_for_update(skip_locked=True))
     rows = list(left.scalars())
     for row in rows:
         await _end(session, row, PullState.TIMED_OUT, PullReason.ABANDONED, now=now)

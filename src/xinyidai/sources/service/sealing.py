@@ -12,13 +12,14 @@ from sqlmodel import col
 
 from xinyidai.foundation.database import lock_key, set_local
 from xinyidai.foundation.sealing import Finding, Found, SealState
+from xinyidai.foundation.timetable import Moment, moment_of
 from xinyidai.sources.models import Delivery
 
 FACTS = "sources.invoice_fact"
 _TIME_OUT = "15min"
 
 
-def unsealed_deliveries(_now: datetime) -> Select[int]:
+def unsealed_deliveries(_at: Moment) -> Select[int]:
     """Return the statement of deliveries with facts that are not sealed yet."""
     return select(col(Delivery.no)).where(col(Delivery.loaded) > 0, ~func.sources.is_sealed(col(Delivery.no)))
 
@@ -30,7 +31,7 @@ async def seal_facts(session: AsyncSession, *, now: datetime) -> int:
     """
     await lock_key(session, "sources:seal_facts")
     await set_local(session, "statement_timeout", _TIME_OUT)
-    unsealed = unsealed_deliveries(now).subquery()
+    unsealed = unsealed_deliveries(moment_of(now)).subquery()
     sealed = select(func.coalesce(func.sum(func.sources.seal_delivery(unsealed.c.no, now)), 0))
     return int((await session.execute(sealed)).scalar_one())
 
