@@ -16,5 +16,9 @@ def register_profiles() -> None:
 
 def on_examples(full: int) -> settings:
     """Return settings for a property that the long run tries on so many examples."""
-    is_full = settings.get_current_profile_name() == FULL
-    return settings(max_examples=full if is_full else max(FEWEST, full // 4))
+    return settings(max_examples=full if is_full_run() else max(FEWEST, full // 4))
+
+
+def is_full_run() -> bool:
+    """Say whether everything is tried in full: the long run."""
+    return settings.get_current_profile_name() == FULL

@@ -5,7 +5,7 @@ import os
 import re
 import socket
 import threading
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,12 +17,13 @@ import pytest
 import uvicorn
 from builders_applications import an_application, take_back
 from builders_engines import lent_sessions
+from builders_examples import is_full_run
 from chromium import CHROMIUM
 from conftest import Database
 from litestar import Litestar
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, Request
 
-from xinyidai.access.rules import Viewer
+from xinyidai.access.rules import OrganisationKind, Viewer
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.settings import DatabaseRole
 
@@ -128,19 +129,64 @@ class Watched:
         return list(found)
 
     async def faults(self) -> list[str]:
-        """Return what is wrong with the page as it stands, on a phone and on a desk; opened narrow, only there."""
+        """Return what is wrong with the page as it stands, on a phone and on a desk; opened narrow, only there.
+
+        The ordinary run examines it as it was opened, and at the other size looks only whether it fits.
+        """
         found = []
         sizes = ("narrow",) if self.size == "narrow" else ("phone", "desk")
         for size in sorted(sizes, key=lambda one: one == self.size):
             await self.page.set_viewport_size(SIZES[size])  # type: ignore[arg-type]
-            fits = await self.is_within_the_window()
-            found += [f"{size}: {fault}" for fault in await self.violations()]
-            found += [] if fits else [f"{size}: wider than the window"]
+            found += [] if await self.is_within_the_window() else [f"{size}: wider than the window"]
+            if size == self.size or is_full_run():
+                found += [f"{size}: {fault}" for fault in await self.violations()]
         return found
 
     async def is_within_the_window(self) -> bool:
         """Say whether nothing makes the page wider than its window."""
         return bool(await self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+@dataclass
+class Window:
+    """A browser context with its page, lent to one test after the other: a new one costs more than three pages in it.
+
+    After a test that fails it is not lent again.
+    """
+
+    page: Page
+    hosts: Collection[str] = ()
+    complaints: list[str] = field(default_factory=list)
+
+    async def empty(self) -> None:
+        """Leave nothing of who was here: other pages, cookies, what the page had loaded."""
+        context = self.page.context
+        for other in context.pages:
+            if other is not self.page:
+                await other.close()
+        await self.page.goto("about:blank")
+        await context.clear_cookies()
+
+    def watch(self) -> None:
+        """Note console errors, failed requests and requests to other hosts."""
+        self.page.on("console", lambda said: self._complain(f"console: {said.text}") if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self._complain(f"script: {error}"))
+        self.page.on("requestfailed", self._note_failure)
+        self.page.on("request", self._note_host)
+
+    def _complain(self, what: str) -> None:
+        self.complaints.append(what)
+
+    def _note_failure(self, request: Request) -> None:
+        if "ERR_ABORTED" not in (request.failure or ""):
+            self._complain(f"failed: {request.url} {request.failure}")
+
+    def _note_host(self, request: Request) -> None:
+        if urlsplit(request.url).netloc not in self.hosts:
+            self._complain(f"other host: {request.url}")
+
+
+_windows: dict[tuple[object, ...], list[Window]] = {}
 
 
 @asynccontextmanager
@@ -158,36 +204,26 @@ async def a_page(
 
     `other_hosts` (host:port) are those that a person goes to on purpose, such as the tax office.
     """
-    context = await browser.new_context(
-        viewport=SIZES[size],  # type: ignore[arg-type]
-        locale=LOCALES[language],
-        bypass_csp=False,
-        java_script_enabled=scripts,
-        color_scheme="dark" if is_dark else "light",
-        service_workers="block",
-    )
-    page = await context.new_page()
-    watched = Watched(page, served.url, name=f"{size}-{language}", size=size)
-    _watch(page, watched.complaints.append, hosts={urlsplit(served.url).netloc, *other_hosts, ""})
-    yield watched
-    await context.close()
-
-
-def _watch(page: Page, complain: Callable[[str], None], *, hosts: Collection[str]) -> None:
-    page.on("console", lambda said: complain(f"console: {said.text}") if said.type == "error" else None)
-    page.on("pageerror", lambda error: complain(f"script: {error}"))
-    page.on(
-        "requestfailed",
-        lambda request: (
-            complain(f"failed: {request.url} {request.failure}")
-            if "ERR_ABORTED" not in (request.failure or "")
-            else None
-        ),
-    )
-    page.on(
-        "request",
-        lambda request: complain(f"other host: {request.url}") if urlsplit(request.url).netloc not in hosts else None,
-    )
+    key = (browser, size, language, scripts, is_dark)
+    free = _windows.setdefault(key, [])
+    if not free:
+        context = await browser.new_context(
+            viewport=SIZES[size],  # type: ignore[arg-type]
+            locale=LOCALES[language],
+            bypass_csp=False,
+            java_script_enabled=scripts,
+            color_scheme="dark" if is_dark else "light",
+            service_workers="block",
+        )
+        free.append(Window(await context.new_page()))
+        free[-1].watch()
+    window = free.pop()
+    await window.page.set_viewport_size(SIZES[size])  # type: ignore[arg-type]
+    window.hosts = {urlsplit(served.url).netloc, *other_hosts, ""}
+    window.complaints = []
+    yield Watched(window.page, served.url, name=f"{size}-{language}", size=size, complaints=window.complaints)
+    await window.empty()
+    free.append(window)
 
 
 async def sign_in_as(context: BrowserContext, served: Served, user_id: str, party_id: str) -> None:
@@ -203,7 +239,8 @@ async def faults_of(
 ) -> dict[str, list[str]]:
     """Open every page and return what is wrong, by path; complaints of the browser stand under the empty path."""
     found: dict[str, list[str]] = {}
-    async with a_server(database, now=now) as served, a_page(browser, served, language=language) as watched:
+    size = "phone" if viewer.is_one_of(OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER) else "desk"
+    async with a_server(database, now=now) as served, a_page(browser, served, size=size, language=language) as watched:
         await sign_in_as(watched.page.context, served, str(viewer.principal_id), str(viewer.organisation_id))
         for path in paths:
             await watched.open(path)
