@@ -28,11 +28,13 @@ def digest(value: Json) -> bytes:
 
 
 def _refuse_floats(value: Json | float) -> None:
+    if value is None or isinstance(value, (str, int)):  # nearly all there is, told three times faster than below
+        return
     if isinstance(value, float):
         raise TypeError("a float has no canonical text: scale it to an integer")
     if isinstance(value, Mapping):
         for inner in value.values():
             _refuse_floats(inner)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
+    elif isinstance(value, Sequence):
         for inner in value:
             _refuse_floats(inner)
