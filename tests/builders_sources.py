@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from builders_parties import a_desk
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import OrganisationKind, Viewer
 from xinyidai.sources.rules import COLUMNS
+from xinyidai.sources.rules.invoices import Invoices, coded
 
 Row = dict[str, str | None]
 
@@ -52,3 +54,23 @@ def a_parquet(folder: Path, frame: pd.DataFrame, name: str = "invoices.parquet")
     path = folder / name
     frame.to_parquet(path, index=False)
     return path
+
+
+def as_invoices(frame: pd.DataFrame) -> Invoices:
+    """Return a frame of a crowd's columns as it would be read back: firm by firm, days instead of moments."""
+    ordered = frame.assign(firm=frame["enterprise_id"].astype(str)).sort_values("firm", kind="stable")
+    counts = ordered["firm"].value_counts(sort=False)
+    counterparty, counterparties = coded(ordered["counterparty_id"].astype(str).tolist())
+    days = ordered["issued_at"].dt.tz_convert("Asia/Shanghai").dt.tz_localize(None).to_numpy()
+    return Invoices(
+        firms=counts.index.tolist(),
+        counts=counts.to_numpy(dtype=np.int64),
+        issued_on=days.astype("datetime64[D]"),
+        is_sale=(ordered["direction"] == "out").to_numpy(dtype=np.bool_),
+        counterparty=counterparty,
+        counterparties=counterparties,
+        net_fen=ordered["net_fen"].to_numpy(),
+        tax_fen=ordered["tax_fen"].to_numpy(),
+        gross_fen=ordered["gross_fen"].to_numpy(),
+        is_void=ordered["is_void"].to_numpy(),
+    )

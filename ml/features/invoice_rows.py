@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ml.features.arrays import BoolArray, IntArray
 
 COLUMNS = ("enterprise_id", "issued_at", "direction", "counterparty_id", "net_fen", "tax_fen", "is_void")
+_COLUMN_OF = {"firm": "enterprise_id", "partner": "counterparty_id"}
 
 _DAY_US = 86_400_000_000
 # China has kept one zone without summer time since 1992, so Shanghai is a fixed shift for every invoice there is.
@@ -17,6 +19,25 @@ _SHANGHAI_US = 8 * 3_600_000_000
 
 class InvoiceFrameInvalid(ValueError):
     """The frame lacks a column, holds another type than promised, or misses a value where none may be missing."""
+
+
+@dataclass(frozen=True)
+class InvoiceColumns:
+    """Invoices in any order, as columns of equal length n; what a frame is read into.
+
+    ``firm`` points into ``firms``, the firms' names (str); ``partner`` numbers the partners in any way, without
+    regard to their firm; ``issued_us`` is in microseconds UTC; ``side`` is 0 for purchases (进项) and 1 for sales
+    (销项). A firm or partner of -1 is missing, which only invoices outside the window may have.
+    """
+
+    firms: npt.NDArray[np.object_]
+    firm: IntArray
+    issued_us: IntArray
+    side: IntArray
+    partner: IntArray
+    net_fen: IntArray
+    tax_fen: IntArray
+    is_void: BoolArray
 
 
 @dataclass(frozen=True)
@@ -60,30 +81,29 @@ class InvoiceRows:
         )
 
 
-def read_invoices(invoices: pd.DataFrame, *, as_of: pd.Timestamp, history_months: int) -> InvoiceRows:
-    """Cut the window out of the frame and code its firms, partners, months and days.
+def read_invoices(invoices: pd.DataFrame | InvoiceColumns, *, as_of: pd.Timestamp, history_months: int) -> InvoiceRows:
+    """Cut the window out of the invoices and code their firms, partners, months and days.
 
     Raises
     ------
     InvoiceFrameInvalid
         See the class; also for a window under 12 months.
     """
-    missing = [column for column in COLUMNS if column not in invoices.columns]
-    if missing:
-        raise InvoiceFrameInvalid(f"missing columns: {', '.join(missing)}")
+    columns = invoices if isinstance(invoices, InvoiceColumns) else columns_of(invoices)
     if history_months < 12:
         raise InvoiceFrameInvalid("history_months must be at least 12")
     bounds = _month_bounds(as_of, history_months)
-    issued_at = _moments(invoices["issued_at"])
-    inside = (issued_at >= bounds[0]) & (issued_at < bounds[-1])
+    inside = (columns.issued_us >= bounds[0]) & (columns.issued_us < bounds[-1])
     everything = bool(inside.all())
 
     def cut(values: np.ndarray) -> np.ndarray:
         return values if everything else values[inside]
 
-    at = cut(issued_at)
-    firm, firms = _codes(invoices["enterprise_id"], inside, ordered=True)
-    partner, _ = _codes(invoices["counterparty_id"], inside, ordered=False)
+    for name in ("firm", "partner"):
+        if cut(getattr(columns, name)).min(initial=0) < 0:
+            raise InvoiceFrameInvalid(f"{_COLUMN_OF[name]} misses a value")
+    at = cut(columns.issued_us)
+    firm, firms = _in_order(cut(columns.firm), columns.firms)
     first_day = (int(bounds[0]) + _SHANGHAI_US) // _DAY_US
     days = (int(bounds[-1]) + _SHANGHAI_US) // _DAY_US - first_day + 1
     day: IntArray = (at + _SHANGHAI_US) // _DAY_US - first_day
@@ -92,13 +112,39 @@ def read_invoices(invoices: pd.DataFrame, *, as_of: pd.Timestamp, history_months
         months=history_months,
         days=days,
         firm=firm,
-        side=cut(_sides(invoices["direction"])),
+        side=cut(columns.side),
         month=_months(at, day, bounds=bounds, starts=(np.arange(days) + first_day) * _DAY_US - _SHANGHAI_US),
         day=day,
+        partner=cut(columns.partner),
+        net_fen=cut(columns.net_fen),
+        tax_fen=cut(columns.tax_fen),
+        is_void=cut(columns.is_void),
+    )
+
+
+def columns_of(invoices: pd.DataFrame) -> InvoiceColumns:
+    """Read a frame's columns, after a look at their types.
+
+    Raises
+    ------
+    InvoiceFrameInvalid
+        See the class.
+    """
+    missing = [column for column in COLUMNS if column not in invoices.columns]
+    if missing:
+        raise InvoiceFrameInvalid(f"missing columns: {', '.join(missing)}")
+    issued_us = _moments(invoices["issued_at"])
+    firm, firms = _codes(invoices["enterprise_id"])
+    partner, _ = _codes(invoices["counterparty_id"])
+    return InvoiceColumns(
+        firms=firms.astype(str).to_numpy(dtype=object),
+        firm=firm,
+        issued_us=issued_us,
+        side=_sides(invoices["direction"]),
         partner=partner,
-        net_fen=cut(_fen(invoices["net_fen"])),
-        tax_fen=cut(_fen(invoices["tax_fen"])),
-        is_void=cut(_flags(invoices["is_void"])),
+        net_fen=_fen(invoices["net_fen"]),
+        tax_fen=_fen(invoices["tax_fen"]),
+        is_void=_flags(invoices["is_void"]),
     )
 
 
@@ -136,23 +182,22 @@ def _moments(column: pd.Series) -> IntArray:
     return np.asarray(index.as_unit("us").asi8)
 
 
-def _codes(column: pd.Series, inside: BoolArray, *, ordered: bool) -> tuple[IntArray, pd.Index]:
-    """Number the values inside the window from 0 without holes; ``ordered`` numbers them as their text sorts."""
+def _codes(column: pd.Series) -> tuple[IntArray, pd.Index]:
+    """Number the values from 0, -1 where one is missing; a name may be behind no row."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        coded, names = np.asarray(column.cat.codes, dtype=np.int64)[inside], column.cat.categories
-    else:
-        coded, names = pd.factorize(column[inside], use_na_sentinel=True)
-        coded, names = coded.astype(np.int64, copy=False), pd.Index(names)
-    if coded.size and coded.min() < 0:
-        raise InvoiceFrameInvalid(f"{column.name} misses a value")
-    if not ordered:
-        return coded, names
-    present = np.flatnonzero(np.bincount(coded, minlength=len(names)))
-    kept = pd.Index(names.take(present).astype(str), name=column.name)
-    order = np.argsort(kept.to_numpy(dtype=object), kind="stable")
+        return np.asarray(column.cat.codes, dtype=np.int64), column.cat.categories
+    coded, names = pd.factorize(column, use_na_sentinel=True)
+    return coded.astype(np.int64, copy=False), pd.Index(names)
+
+
+def _in_order(firm: IntArray, names: npt.NDArray[np.object_]) -> tuple[IntArray, pd.Index]:
+    """Number the firms that are there from 0 without holes, as their names sort."""
+    present = np.flatnonzero(np.bincount(firm, minlength=len(names)))
+    kept = names[present]
+    order = np.argsort(kept, kind="stable")
     place = np.zeros(len(names), dtype=np.int64)
     place[present[order]] = np.arange(present.size)
-    return place[coded], kept.take(order)
+    return place[firm], pd.Index(kept[order], dtype="str", name="enterprise_id")
 
 
 def _sides(column: pd.Series) -> IntArray:

@@ -9,6 +9,7 @@ import pandas as pd
 from ml.features.conduct import conduct_indicators, void_rates
 from ml.features.conduct_catalogue import CONDUCT
 from ml.features.indicator import Indicator as Indicator
+from ml.features.invoice_rows import InvoiceColumns as InvoiceColumns
 from ml.features.invoice_rows import InvoiceFrameInvalid as InvoiceFrameInvalid
 from ml.features.invoice_rows import read_invoices
 from ml.features.partners import partner_indicators
@@ -17,8 +18,14 @@ from ml.features.turnover_catalogue import TURNOVER
 
 INDICATORS: tuple[Indicator, ...] = TURNOVER + CONDUCT
 
+_CODES = [indicator.code for indicator in INDICATORS]
+# Made once: an index of 45 texts takes longer than most of what one firm's row is computed from.
+_COLUMNS = pd.Index(_CODES)
 
-def invoice_indicators(invoices: pd.DataFrame, *, as_of: pd.Timestamp, history_months: int = 36) -> pd.DataFrame:
+
+def invoice_indicators(
+    invoices: pd.DataFrame | InvoiceColumns, *, as_of: pd.Timestamp, history_months: int = 36
+) -> pd.DataFrame:
     """Compute every invoice indicator of every firm, from what was issued before the as-of moment.
 
     Months are rolling: they end at ``as_of`` and follow Shanghai's calendar, so the latest is always whole. Each firm's
@@ -27,10 +34,11 @@ def invoice_indicators(invoices: pd.DataFrame, *, as_of: pd.Timestamp, history_m
 
     Parameters
     ----------
-    invoices : DataFrame, shape (n_invoices, >= 7)
+    invoices : DataFrame, shape (n_invoices, >= 7), or InvoiceColumns
         Columns ``enterprise_id`` and ``counterparty_id`` (str or category), ``issued_at`` (datetime64, UTC),
         ``direction`` ('in' 进项 purchases, 'out' 销项 sales), ``net_fen`` and ``tax_fen`` (int64; red-letter invoices
-        are negative), ``is_void`` (bool). Other columns are left alone.
+        are negative), ``is_void`` (bool). Other columns are left alone. As ``InvoiceColumns`` the same in numpy, which
+        saves one firm of 150 invoices half of the time.
     as_of : Timestamp
         Rows issued at or after it do not count. Without a zone it is UTC.
     history_months : int
@@ -55,5 +63,4 @@ def invoice_indicators(invoices: pd.DataFrame, *, as_of: pd.Timestamp, history_m
         **conduct_indicators(standing),
         **partner_indicators(standing),
     }
-    codes = [indicator.code for indicator in INDICATORS]
-    return pd.DataFrame(np.column_stack([columns[code] for code in codes]), index=rows.firms, columns=codes)
+    return pd.DataFrame(np.column_stack([columns[code] for code in _CODES]), index=rows.firms, columns=_COLUMNS)

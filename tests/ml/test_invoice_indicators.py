@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.datasets.crowds import CROWD_AS_OF, Crowd
+from ml.features.arrays import row_sums
 from ml.features.invoices import INDICATORS, InvoiceFrameInvalid, invoice_indicators
 
 AS_OF = pd.Timestamp("2024-03-31", tz="Asia/Shanghai")
@@ -110,6 +111,15 @@ def test_appending_the_future_changes_nothing(rows, later, days):
     other = invoice_indicators(pd.concat([future, past], ignore_index=True), as_of=AS_OF)
 
     assert same_bits(one, other)
+
+
+@given(st.lists(st.floats(-1e15, 1e15) | st.just(-0.0), min_size=1, max_size=36))
+def test_a_row_has_the_same_sum_bit_by_bit_alone_and_among_many(values):
+    alone = np.array([values])
+
+    summed, among_many = row_sums(alone), row_sums(np.repeat(alone, 1_000, axis=0))
+
+    assert set(among_many.view(np.int64)) == {summed.view(np.int64)[0]}
 
 
 @on_examples(150)

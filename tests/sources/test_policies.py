@@ -93,11 +93,11 @@ async def test_a_permission_opens_its_subjects_and_no_more(
     async with in_transaction(database.app) as session:
         await act_as(session, setting.bank, now=noon)
         permission = await ask(session, setting.bank.organisation_id, setting.firm, now=noon)
-        frame = await queries.invoices(session, permission, before=noon, known_at=noon)
+        read = await queries.invoices(session, permission, before=noon, known_at=noon)
         counted = (await session.execute(COUNT)).scalar_one()
 
-    assert len(frame) == counted == 3
-    assert set(frame["enterprise_id"]) == {str(setting.firm.organisation_id)}
+    assert len(read) == counted == 3
+    assert read.firms == [str(setting.firm.organisation_id)]
 
 
 async def test_one_subject_too_many_reads_nothing(database: Database, setting: Setting, noon: datetime) -> None:

@@ -282,15 +282,18 @@ async def seal_for(
     """
     async with platform_scope(session):
         keys = await keys_for(session, plain.keys(), now=now)
-        await session.execute(
-            update(SubjectKey)
-            .where(
-                col(SubjectKey.id).in_([key.id for key in keys.values()]),
-                or_(col(SubjectKey.last_lent_at).is_(None), col(SubjectKey.last_lent_at) < now - LENT_COARSELY),
+        lent_before = now - LENT_COARSELY
+        stale = [key.id for key in keys.values() if key.last_lent_at is None or key.last_lent_at < lent_before]
+        if stale:
+            await session.execute(
+                update(SubjectKey)
+                .where(
+                    col(SubjectKey.id).in_(stale),
+                    or_(col(SubjectKey.last_lent_at).is_(None), col(SubjectKey.last_lent_at) < lent_before),
+                )
+                .values(last_lent_at=now)
+                .execution_options(synchronize_session=False)
             )
-            .values(last_lent_at=now)
-            .execution_options(synchronize_session=False)
-        )
     return {
         subject_id: (keys[subject_id].id, keys[subject_id].cipher.seal(text, bound_to=bound_to + subject_id.bytes))
         for subject_id, text in plain.items()

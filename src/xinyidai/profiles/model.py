@@ -7,20 +7,34 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 
+import numpy as np
 import pandas as pd
 
 from xinyidai.profiles.rules.readings import IndicatorText, Measure, Reading
+from xinyidai.sources.rules.invoices import Invoices
 
 _MILLION = 1_000_000
 
 
-def compute(invoices: pd.DataFrame, *, as_of: pd.Timestamp) -> pd.DataFrame:
+def compute(invoices: Invoices, *, as_of: datetime) -> pd.DataFrame:
     """Compute every indicator of the firms that have an invoice in the window; see `ml.features.invoices`."""
+    from ml.features.invoice_rows import InvoiceColumns
     from ml.features.invoices import invoice_indicators
 
-    return invoice_indicators(invoices, as_of=as_of)
+    columns = InvoiceColumns(
+        firms=np.array(invoices.firms, dtype=object),
+        firm=invoices.firm,
+        issued_us=invoices.issued_at_us,
+        side=invoices.is_sale.astype(np.int64),
+        partner=invoices.counterparty,
+        net_fen=invoices.net_fen,
+        tax_fen=invoices.tax_fen,
+        is_void=invoices.is_void,
+    )
+    return invoice_indicators(columns, as_of=pd.Timestamp(as_of))
 
 
 @cache
@@ -51,11 +65,12 @@ def feature_version() -> str:
     return "invoices-" + hashlib.sha256(json.dumps(catalogue).encode()).hexdigest()[:12]
 
 
-def vector_of(frame: pd.DataFrame, key: str) -> dict[str, str | None]:
-    """Return one firm's row as exact texts: `float.hex()`, and None for no data."""
-    values = frame.to_numpy(dtype="float64")[frame.index.get_loc(key)].tolist()
+def vector_of(frame: pd.DataFrame, place: int) -> dict[str, str | None]:
+    """Return one row of `compute` as exact texts: `float.hex()`, and None for no data."""
+    values = frame.to_numpy(dtype="float64")[place].tolist()
     return {
-        str(code): None if math.isnan(value) else value.hex() for code, value in zip(frame.columns, values, strict=True)
+        text.code: None if math.isnan(value) else value.hex()
+        for text, value in zip(indicator_texts(), values, strict=True)
     }
 
 

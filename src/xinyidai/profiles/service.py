@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
 import pandas as pd
@@ -43,12 +44,16 @@ class Drawn:
 
     def vector_of(self, firm_id: UUID) -> Mapping[str, str | None]:
         """Return a firm's indicators as exact texts; empty without an invoice in the window."""
-        key = str(firm_id)
-        return model.vector_of(self.frame, key) if key in self.frame.index else _NO_DATA
+        place = self._places.get(str(firm_id))
+        return _NO_DATA if place is None else model.vector_of(self.frame, place)
 
     def lineage_of(self, firm_id: UUID) -> Lineage:
         """Return what a firm's indicators were read from."""
         return self.lineage.get(firm_id, NOTHING)
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {name: place for place, name in enumerate(self.frame.index.tolist())}
 
 
 async def draw(session: AsyncSession, permission: Permission, *, as_of: datetime, known_at: datetime) -> Drawn:
@@ -68,7 +73,7 @@ async def draw(session: AsyncSession, permission: Permission, *, as_of: datetime
     for start in range(0, len(firm_ids), FIRMS_AT_ONCE):
         part = replace(permission, subject_ids=frozenset(firm_ids[start : start + FIRMS_AT_ONCE]))
         invoices = await sources.invoices(session, part, before=as_of, known_at=known_at)
-        frames.append(model.compute(invoices, as_of=pd.Timestamp(as_of)))
+        frames.append(model.compute(invoices, as_of=as_of))
         lineage |= lineages(invoices)
     return Drawn(_together(frames), lineage)
 

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import asyncpg
 import numpy as np
-import pandas as pd
 from sqlalchemy import Text, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -22,10 +21,10 @@ from xinyidai.foundation.paging import Page, after_id, before_id, limit_of, page
 from xinyidai.sources.models import Delivery, Pull, RejectedRow
 from xinyidai.sources.rules import ITEM, MAX_ROWS, DeliveryId, DeliveryKind, DeliveryReport, Fault
 from xinyidai.sources.rules import RejectedRow as RejectedRowView
+from xinyidai.sources.rules.invoices import Invoices, coded
 from xinyidai.sources.rules.pulls import PullId, PullReason, PullSource, PullState, PullView
 from xinyidai.sources.rules.senders import ARRIVALS_SEEN, PullCount, SenderView, is_behind, usual_gap
 
-_SHANGHAI_OFFSET = np.timedelta64(8, "h")
 # Control characters never get into a fact, so one of them can keep texts apart.
 _UNIT_SEPARATOR = "\x1f"
 
@@ -53,9 +52,7 @@ WHERE s.id = access.organisation_id() OR s.id IN (SELECT consents.permitted_subj
 """
 
 
-async def invoices(
-    session: AsyncSession, permission: Permission, *, before: datetime, known_at: datetime
-) -> pd.DataFrame:
+async def invoices(session: AsyncSession, permission: Permission, *, before: datetime, known_at: datetime) -> Invoices:
     """Return the invoices of the permission's subjects, as the platform knew them at `known_at`.
 
     Numbers come as one string of bytes a column and firm and become arrays without a Python object in between: 3,000
@@ -68,13 +65,6 @@ async def invoices(
         Invoices whose day began before this moment; days are Shanghai's.
     known_at : datetime
         What was recorded by then, and not superseded by then.
-
-    Returns
-    -------
-    DataFrame
-        enterprise_id (category of str), issued_at (datetime64[us, UTC]: the day's first moment in Shanghai), direction
-        ('in' or 'out', category), counterparty_id (category of str), net_fen, tax_fen, gross_fen (int64), is_void
-        (bool); ordered by firm, then as delivered.
 
     Raises
     ------
@@ -90,7 +80,7 @@ async def invoices(
     permitted = await connection.fetchval(_STILL_PERMITTED, subjects, ITEM)
     if permitted != len(subjects):
         raise _missing(permission, len(subjects) - permitted)
-    return _frame_of(rows)
+    return _invoices_of(rows)
 
 
 def _missing(permission: Permission, count: int) -> ConsentMissing:
@@ -103,24 +93,22 @@ def _first_day_not_before(moment: datetime) -> date:
     return day if start_of_day(day) >= moment else date.fromordinal(day.toordinal() + 1)
 
 
-def _frame_of(rows: list[asyncpg.Record]) -> pd.DataFrame:
-    firms = pd.Index([str(row["firm_id"]) for row in rows], dtype="str")
-    counts = [row["facts"] for row in rows]
-    days = _numbers(rows, "issued_on", ">i4").astype("datetime64[D]")
+def _invoices_of(rows: list[asyncpg.Record]) -> Invoices:
     marks = _numbers(rows, "marks", ">i2")
-    partners = [partner for row in rows for partner in row["counterparty"].split(_UNIT_SEPARATOR)]
-    partner_codes, partner_names = pd.factorize(pd.Index(partners, dtype="str"))
-    return pd.DataFrame(
-        {
-            "enterprise_id": pd.Categorical.from_codes(np.repeat(np.arange(len(rows)), counts), categories=firms),
-            "issued_at": pd.DatetimeIndex(days.astype("datetime64[us]") - _SHANGHAI_OFFSET, tz="UTC"),
-            "direction": pd.Categorical.from_codes((marks & 1).astype(np.int8), categories=pd.Index(["in", "out"])),
-            "counterparty_id": pd.Categorical.from_codes(partner_codes, categories=partner_names),
-            "net_fen": _numbers(rows, "net_fen", ">i8").astype(np.int64),
-            "tax_fen": _numbers(rows, "tax_fen", ">i8").astype(np.int64),
-            "gross_fen": _numbers(rows, "gross_fen", ">i8").astype(np.int64),
-            "is_void": (marks & 2).astype(np.bool_),
-        }
+    counterparty, counterparties = coded(
+        [partner for row in rows for partner in row["counterparty"].split(_UNIT_SEPARATOR)]
+    )
+    return Invoices(
+        firms=[str(row["firm_id"]) for row in rows],
+        counts=np.array([row["facts"] for row in rows], dtype=np.int64),
+        issued_on=_numbers(rows, "issued_on", ">i4").astype("datetime64[D]"),
+        is_sale=(marks & 1).astype(np.bool_),
+        counterparty=counterparty,
+        counterparties=counterparties,
+        net_fen=_numbers(rows, "net_fen", ">i8").astype(np.int64),
+        tax_fen=_numbers(rows, "tax_fen", ">i8").astype(np.int64),
+        gross_fen=_numbers(rows, "gross_fen", ">i8").astype(np.int64),
+        is_void=(marks & 2).astype(np.bool_),
     )
 
 

@@ -5,92 +5,71 @@ changed fact also where no indicator moves. It finds accidents and edits; proof 
 """
 
 import hashlib
-from datetime import datetime
+from collections.abc import Sequence
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from xinyidai.foundation.clock import business_date
 from xinyidai.profiles.rules.readings import Lineage
+from xinyidai.sources.rules.invoices import Invoices
 
 Words = npt.NDArray[np.uint64]
 
 _SEEDS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
 _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-_NUMBERS = ("net_fen", "tax_fen", "gross_fen")
+_DIRECTIONS = ("in", "out")
 
 NOTHING = Lineage(rows=0, first_issued_on=None, last_issued_on=None, fingerprint="")
 
 
-def lineages(invoices: pd.DataFrame) -> dict[UUID, Lineage]:
-    """Return what there is of each firm in a frame of invoices.
-
-    Parameters
-    ----------
-    invoices : DataFrame, shape (n, >= 8)
-        The frame of `sources.queries.invoices`.
-    """
-    if invoices.empty:
+def lineages(invoices: Invoices) -> dict[UUID, Lineage]:
+    """Return what there is of each firm that has invoices among these."""
+    if not len(invoices):
         return {}
-    firms, names = _codes(invoices["enterprise_id"])
-    issued_at = np.asarray(pd.DatetimeIndex(invoices["issued_at"]).as_unit("us").asi8)
-    order = np.argsort(firms, kind="stable")
-    starts = np.flatnonzero(np.diff(firms[order], prepend=-1))
-    firms_present = firms[order][starts]
-    counts = np.diff(np.append(starts, firms.size))
-    first = np.minimum.reduceat(issued_at[order], starts)
-    last = np.maximum.reduceat(issued_at[order], starts)
-    hashes = [np.add.reduceat(words[order], starts) for words in _rows(invoices, issued_at)]
+    starts = np.cumsum(invoices.counts) - invoices.counts
+    days = invoices.issued_on.astype(np.int64)
+    first, last = (
+        reduce(days, starts).astype("datetime64[D]").tolist() for reduce in (np.minimum.reduceat, np.maximum.reduceat)
+    )
+    prints = np.add.reduceat(_rows(invoices), starts, axis=1).T.tolist()
     return {
-        UUID(str(names[firm])): Lineage(
-            rows=int(counts[place]),
-            first_issued_on=business_date(_moment(int(first[place]))),
-            last_issued_on=business_date(_moment(int(last[place]))),
-            fingerprint="".join(f"{int(words[place]):016x}" for words in hashes),
+        UUID(firm): Lineage(
+            rows=rows,
+            first_issued_on=first[place],
+            last_issued_on=last[place],
+            fingerprint="".join(f"{word:016x}" for word in prints[place]),
         )
-        for place, firm in enumerate(firms_present)
+        for place, (firm, rows) in enumerate(zip(invoices.firms, invoices.counts.tolist(), strict=True))
     }
 
 
-def _moment(microseconds: int) -> datetime:
-    moment = pd.Timestamp(microseconds, unit="us", tz="UTC")
-    return moment.to_pydatetime()
-
-
-def _rows(invoices: pd.DataFrame, issued_at: npt.NDArray[np.int64]) -> list[Words]:
+def _rows(invoices: Invoices) -> Words:
     """Hash each row twice, under two seeds; rows are then added up, so their order does not count."""
-    columns: list[Words] = [issued_at.view(np.uint64)]
-    columns.extend(invoices[name].to_numpy(dtype=np.int64).view(np.uint64) for name in _NUMBERS)
-    columns.append(invoices["is_void"].to_numpy(dtype=np.bool_).astype(np.uint64))
-    columns.extend(_hashed_text(invoices[name]) for name in ("direction", "counterparty_id"))
-    return [_mixed(columns, seed) for seed in _SEEDS]
+    numbers = (invoices.issued_at_us, invoices.net_fen, invoices.tax_fen, invoices.gross_fen)
+    return _mixed(
+        [
+            *(number.view(np.uint64) for number in numbers),
+            invoices.is_void.astype(np.uint64),
+            _hashed(_DIRECTIONS)[invoices.is_sale.astype(np.int64)],
+            _hashed(invoices.counterparties)[invoices.counterparty],
+        ]
+    )
 
 
-def _mixed(columns: list[Words], seed: int) -> Words:
-    """Mix columns into one word a row: the finaliser of SplitMix64 after each (Steele, Lea and Flood 2014)."""
-    state = np.full(columns[0].size, np.uint64(seed))
-    with np.errstate(over="ignore"):
-        for column in columns:
-            state = (state ^ column) + np.uint64(seed)
-            state = (state ^ (state >> np.uint64(30))) * _MULTIPLIERS[0]
-            state = (state ^ (state >> np.uint64(27))) * _MULTIPLIERS[1]
-            state ^= state >> np.uint64(31)
+def _mixed(columns: list[Words]) -> Words:
+    """Mix columns into one word a seed and row: the finaliser of SplitMix64 after each (Steele, Lea and Flood 2014)."""
+    seeds = np.array(_SEEDS, dtype=np.uint64)[:, None]
+    state = np.repeat(seeds, columns[0].size, axis=1)
+    for column in columns:
+        state = (state ^ column) + seeds
+        state = (state ^ (state >> np.uint64(30))) * _MULTIPLIERS[0]
+        state = (state ^ (state >> np.uint64(27))) * _MULTIPLIERS[1]
+        state ^= state >> np.uint64(31)
     return state
 
 
-def _hashed_text(column: pd.Series) -> Words:
-    codes, names = _codes(column)
-    hashed = np.array(
-        [int.from_bytes(hashlib.sha256(str(name).encode()).digest()[:8], "big") for name in names], dtype=np.uint64
+def _hashed(texts: Sequence[str]) -> Words:
+    return np.array(
+        [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts], dtype=np.uint64
     )
-    return hashed[codes]
-
-
-def _codes(column: pd.Series) -> tuple[npt.NDArray[np.int64], pd.Index]:
-    """Return a code for each row and the names behind the codes; a name may be behind none."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return np.asarray(column.cat.codes, dtype=np.int64), column.cat.categories
-    codes, names = pd.factorize(column)
-    return codes.astype(np.int64, copy=False), pd.Index(names)

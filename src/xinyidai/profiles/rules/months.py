@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import date
 
-import pandas as pd
+import numpy as np
 
 from xinyidai.foundation.clock import add_months
+from xinyidai.sources.rules.invoices import Invoices
 
 
 @dataclass(frozen=True)
@@ -16,18 +17,17 @@ class MonthOfSales:
     net_fen: int
 
 
-def monthly_sales(invoices: pd.DataFrame, *, until: date, months: int = 24) -> tuple[MonthOfSales, ...]:
+def monthly_sales(invoices: Invoices, *, until: date, months: int = 24) -> tuple[MonthOfSales, ...]:
     """Return the net sales of the months up to and with that of `until`, oldest first, months without sales as zero.
 
     Parameters
     ----------
-    invoices : DataFrame
-        As `sources.queries.invoices` returns it, of one firm: ``issued_at`` (datetime64, UTC), ``direction``,
-        ``net_fen`` (int64), ``is_void``.
+    invoices : Invoices
+        Of one firm.
     """
-    sold = invoices[(invoices["direction"] == "out") & ~invoices["is_void"]]
-    month_of = sold["issued_at"].dt.tz_convert("Asia/Shanghai").dt.strftime("%Y-%m")
-    summed = sold.groupby(month_of)["net_fen"].sum()
     first = add_months(until.replace(day=1), 1 - months)
-    spans = [add_months(first, place) for place in range(months)]
-    return tuple(MonthOfSales(month, int(summed.get(f"{month:%Y-%m}", 0))) for month in spans)
+    month = (invoices.issued_on.astype("datetime64[M]") - np.datetime64(first, "M")).astype(np.int64)
+    counted = invoices.is_sale & ~invoices.is_void & (month >= 0) & (month < months)
+    summed = np.zeros(months, dtype=np.int64)
+    np.add.at(summed, month[counted], invoices.net_fen[counted])
+    return tuple(MonthOfSales(add_months(first, place), net_fen) for place, net_fen in enumerate(summed.tolist()))

@@ -1,11 +1,12 @@
 """Words, dates and short texts of a delivery, column by column."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +18,7 @@ CodeArray = npt.NDArray[np.int32]
 EARLIEST_DAY = np.datetime64("1994-01-01")
 """Value-added tax invoices began with the tax reform of 1994; an earlier day is a typing error."""
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CONTROL = r"[\x00-\x1f\x7f]"
 _SHANGHAI = "Asia/Shanghai"
 
@@ -103,13 +105,18 @@ def read_days(column: pa.Array) -> Days:
     if pa.types.is_timestamp(column.type):
         return _from_moments(column)
     coded = as_text(column).dictionary_encode()
-    words = pd.Series(coded.dictionary.to_pylist(), dtype=object)
-    well_formed = words.str.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fillna(False).astype(bool)
-    parsed = pd.to_datetime(words.where(well_formed), format="%Y-%m-%d", errors="coerce")
-    table = np.append(parsed.to_numpy().astype("datetime64[D]"), np.datetime64("NaT"))
+    table = np.array([*map(_day, coded.dictionary.to_pylist()), None], dtype="datetime64[D]")
     missing = as_bools(coded.is_null())
     code = np.asarray(pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int32)
     return _days(table[code], missing)
+
+
+def _day(word: str) -> date | None:
+    """Return a day written as 2017-07-18 and in no other of ISO's ways, None for all else."""
+    try:
+        return date.fromisoformat(word) if _DAY.fullmatch(word) else None
+    except ValueError:
+        return None
 
 
 def _from_dates(dates: pa.Array, missing: BoolArray) -> Days:

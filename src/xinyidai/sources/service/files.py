@@ -102,8 +102,9 @@ def open_rows(rows: Sequence[Mapping[str, str | None]]) -> Source:
     """Look at rows that came as JSON; their fields are text or absent."""
     if not rows:
         raise FileEmpty
-    written = canonical_bytes([dict(row) for row in rows])
-    batch = pa.RecordBatch.from_pylist([dict(row) for row in rows], schema=_TEXT_SCHEMA)
+    said = [dict(row) for row in rows]
+    written = canonical_bytes(said)
+    batch = pa.RecordBatch.from_pylist(said, schema=_TEXT_SCHEMA)
     numbers = np.arange(1, len(rows) + 1)
     return Source(
         FileFormat.JSON,

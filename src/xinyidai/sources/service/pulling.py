@@ -272,10 +272,11 @@ async def _may_go_on(session: AsyncSession, row: Pull, *, now: datetime) -> bool
 
 
 async def _has_consent(session: AsyncSession, firm_id: UUID, *, now: datetime) -> bool:
-    allowed = await consents.receivers_allowed(
-        session, firm_id, purpose=Purpose.PRE_LOAN, item_codes=[ITEM], receiver_ids=[PLATFORM_ID], now=now
+    return bool(
+        await consents.subjects_allowed(
+            session, [firm_id], purpose=Purpose.PRE_LOAN, item_codes=[ITEM], receiver_id=PLATFORM_ID, now=now
+        )
     )
-    return PLATFORM_ID in allowed
 
 
 async def _locked(session: AsyncSession, pull_id: UUID) -> Pull:

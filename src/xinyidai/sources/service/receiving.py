@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -144,7 +144,7 @@ async def receive_source(
     if earlier is not None:
         return report_of(earlier, is_repeat=True)
     connection = await driver(session)
-    delivery_no = (await session.execute(text("SELECT nextval('sources.delivery_no')"))).scalar_one()
+    delivery_no = await connection.fetchval("SELECT nextval('sources.delivery_no')")
     load = Load(session, connection, viewer, kind, delivery_no, now, business_date(now), keeps_repeats=keeps_repeats)
     await storing.prepare(connection)
     chunks = source.chunks() if kind is DeliveryKind.VAT_INVOICE else _as_one(source.chunks())

@@ -34,11 +34,13 @@ STAGED = (
 )
 _COLUMNS = ", ".join(STAGED)
 
-_STAGE = """
+_PREPARE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_invoice (
     firm_id uuid, line_no integer, issued_on date, net_fen bigint, tax_fen bigint, gross_fen bigint,
     direction smallint, flags smallint, is_void boolean, invoice_no text, counterparty text
-) ON COMMIT DELETE ROWS
+) ON COMMIT DELETE ROWS;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off
 """
 
 _MOVE = f"""
@@ -85,8 +87,7 @@ _DELIVERED_BY = "SELECT no FROM sources.delivery WHERE sender_id = $1 AND no = A
 
 async def prepare(connection: asyncpg.Connection) -> None:
     """Make the session's staging table, and keep the planner from guessing about tables it has no figures of."""
-    await connection.execute(_STAGE)
-    await connection.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+    await connection.execute(_PREPARE)
 
 
 async def store(connection: asyncpg.Connection, facts: Facts, *, delivery_no: int, now: datetime) -> None:
