@@ -44,11 +44,14 @@ from xinyidai.profiles import model
 from xinyidai.profiles import service as profiles
 from xinyidai.scoring import queries as scores
 from xinyidai.scoring import service as scoring
+from xinyidai.scoring.rules.scores import ScoreView, ServingScore
 
 KIND = "match"
 MAX_LINE_PAGES = 50
-SCORE_KEEPS = timedelta(days=1)
-"""A score of the last day serves again: dispatches that replace each other within a day look at the same one."""
+SCORE_KEEPS = timedelta(days=7)
+"""How long a score serves again while nothing it was made from has changed: about as long as replacements and the
+choice follow a matching. It is fair: all lenders of a demand see one score, whenever their turn comes.
+"""
 
 THE_PLATFORM = Viewer(
     principal_id=PLATFORM_ID,
@@ -221,9 +224,13 @@ def _best_line(lines: list[AgreementView], free_fen: Mapping[UUID, int], amount_
 
 
 async def _score(session: AsyncSession, permission: Permission, firm_id: UUID, *, now: datetime) -> dict[str, Fact]:
-    """Return the score of today, or make one; without one, say which refusal stood in the way."""
+    """Return the score that serves, or make one; without one, say which refusal stood in the way.
+
+    A new delivery or correction, another release or scale, and the end of SCORE_KEEPS each make a new one.
+    """
+    score: ServingScore | ScoreView | None
     try:
-        score = await scores.latest_score(session, firm_id, max_age=SCORE_KEEPS, now=now)
+        score = await scores.serving_score(session, permission, firm_id, max_age=SCORE_KEEPS, now=now)
         if score is None:
             score = await scoring.score_firm(session, permission, firm_id=firm_id, as_of=now, now=now)
     except Refusal as refusal:
