@@ -25,6 +25,7 @@ class OpenKey:
     id: UUID
     subject_id: UUID
     key: bytes
+    last_lent_at: datetime | None
 
     @property
     def cipher(self) -> Cipher:
@@ -69,7 +70,8 @@ def _new_row(subject_id: UUID, *, now: datetime) -> dict[str, object]:
 
 def _open(row: SubjectKey) -> OpenKey:
     assert row.wrapped is not None, "a key without a date of destruction is there"
-    return OpenKey(row.id, row.subject_id, _platform_cipher().open(row.wrapped, bound_to=row.id.bytes))
+    key = _platform_cipher().open(row.wrapped, bound_to=row.id.bytes)
+    return OpenKey(row.id, row.subject_id, key, row.last_lent_at)
 
 
 def _platform_cipher() -> Cipher:

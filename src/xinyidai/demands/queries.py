@@ -83,8 +83,7 @@ async def _may_read(session: AsyncSession, viewer: Viewer, row: Demand, *, now: 
         return True
     if not viewer.is_one_of(OrganisationKind.LENDER):
         return False
-    reader = await session.get(DemandReader, (row.id, viewer.organisation_id), populate_existing=True)
-    if reader is None or reader.closed_at is not None or reader.open_until <= now:
+    if not await is_open_to(session, viewer, row.id, now=now):
         return False
     allowed = await consents.receivers_allowed(
         session,
@@ -95,6 +94,15 @@ async def _may_read(session: AsyncSession, viewer: Viewer, row: Demand, *, now: 
         now=now,
     )
     return viewer.organisation_id in allowed
+
+
+async def is_open_to(session: AsyncSession, viewer: Viewer, demand_id: UUID, *, now: datetime) -> bool:
+    """Say whether a dispatch opened the demand to the viewer's organisation, and none closed it; no consent is asked.
+
+    For a room that asks the consent for what it then reads.
+    """
+    reader = await session.get(DemandReader, (demand_id, viewer.organisation_id), populate_existing=True)
+    return reader is not None and reader.closed_at is None and now < reader.open_until
 
 
 async def demand_by_id(session: AsyncSession, demand_id: UUID) -> DemandView | None:

@@ -308,10 +308,10 @@ async def grant_shares(
     return {lender_id: int(granted) * 1_000_000 // int(total) for lender_id, granted, total in found}
 
 
-async def lenders_asked(session: AsyncSession, demand_id: UUID) -> frozenset[UUID]:
-    """Return every lender that was ever asked about a demand."""
-    statement = select(col(Dispatch.lender_id)).where(col(Dispatch.demand_id) == demand_id)
-    return frozenset((await session.execute(statement)).scalars())
+async def lenders_asked(session: AsyncSession, demand_id: UUID) -> dict[UUID, DispatchState]:
+    """Return every lender that was ever asked about a demand, each once, and where that stands."""
+    statement = select(col(Dispatch.lender_id), col(Dispatch.state)).where(col(Dispatch.demand_id) == demand_id)
+    return {lender_id: DispatchState(state) for lender_id, state in await session.execute(statement)}
 
 
 def _offers_seen_by(viewer: Viewer) -> Select[Offer, OfferStanding]:
