@@ -146,6 +146,8 @@ async def test_a_permission_for_another_item_opens_no_invoice(
         )
         with pytest.raises(ConsentMissing):
             await queries.invoices(session, permission, before=noon, known_at=noon)
+        with pytest.raises(ConsentMissing):
+            await queries.has_newer(session, permission, known_at=noon)
 
 
 async def test_after_revocation_the_very_next_read_is_refused_even_with_a_permission_in_hand(
@@ -161,6 +163,8 @@ async def test_after_revocation_the_very_next_read_is_refused_even_with_a_permis
         after = (await reading.execute(COUNT)).scalar_one()
         with pytest.raises(ConsentMissing):
             await queries.invoices(reading, permission, before=noon, known_at=noon)
+        with pytest.raises(ConsentMissing):
+            await queries.has_newer(reading, permission, known_at=noon)
 
     assert (len(before), after) == (3, 0)
 

@@ -303,6 +303,16 @@ async def agreements(session: AsyncSession, viewer: Viewer, *, cursor: str | Non
     return page_of([view_of(row) for row in rows], limit=size, id_of=lambda view: view.id)
 
 
+async def lines_of_lenders(session: AsyncSession, lender_ids: Collection[UUID], day: date) -> list[AgreementView]:
+    """Return the lines of these lenders whose time covers a day, in whatever state, as far as the scope sees them."""
+    statement = select(Agreement).where(
+        col(Agreement.lender_id).in_(list(lender_ids)),
+        col(Agreement.valid_from) <= day,
+        col(Agreement.valid_to) > day,
+    )
+    return [view_of(row) for row in (await session.execute(statement)).scalars()]
+
+
 async def seen_cash_fen(session: AsyncSession, viewer: Viewer, payer_id: UUID) -> Fen:
     """Return a payer's money to the payer itself, the operator or the regulator.
 

@@ -199,10 +199,27 @@ async def require(
     ConsentMissing
         Some subject has no consent that covers it; nothing was read, and the answer does not say whose it is.
     """
+    permission = await permission_for(
+        session, receiver_id=receiver_id, subject_ids=subject_ids, purpose=purpose, item_codes=item_codes, now=now
+    )
+    await queries.present(session, permission)
+    return permission
+
+
+async def permission_for(
+    session: AsyncSession,
+    *,
+    receiver_id: UUID,
+    subject_ids: Sequence[UUID],
+    purpose: Purpose,
+    item_codes: Sequence[str],
+    now: datetime,
+) -> Permission:
+    """Return the permission as `require` does and present it to nobody: for an act that only stands on the consent."""
     if len(subject_ids) > MAX_SUBJECTS:
         raise TooManySubjects(most=MAX_SUBJECTS)
     listed = {item.code: item for item in await catalogue.items(session, business_date(now))}
-    permission = effective_permission(
+    return effective_permission(
         subject_ids=subject_ids,
         receiver_id=receiver_id,
         purpose=purpose,
@@ -211,8 +228,6 @@ async def require(
         listed=listed,
         at=now,
     )
-    await queries.present(session, permission)
-    return permission
 
 
 async def require_own(session: AsyncSession, viewer: Viewer, *, item_codes: Sequence[str], now: datetime) -> Permission:

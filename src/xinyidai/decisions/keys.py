@@ -5,17 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Row, any_, bindparam, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from xinyidai.decisions.models import SubjectKey
 from xinyidai.foundation.cipher import Cipher, new_key
+from xinyidai.foundation.database import type_of_id
 from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.settings import settings
 
-_live = select(SubjectKey).where(col(SubjectKey.destroyed_at).is_(None))
+# Read for every decision and every profile shown: through the class, and built anew each time, it costs twice as much.
+_KEYS = SQLModel.metadata.tables["decisions.subject_key"]
+_LIVING = select(_KEYS).where(_KEYS.c.destroyed_at.is_(None))
+_LIVING_OF = _LIVING.where(_KEYS.c.subject_id == any_(bindparam("subject_ids", type_=ARRAY(type_of_id))))
+_LIVING_BY_ID = _LIVING.where(_KEYS.c.id == any_(bindparam("key_ids", type_=ARRAY(type_of_id))))
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,12 @@ async def keys_for(session: AsyncSession, subject_ids: Collection[UUID], *, now:
 
 async def keys_by_id(session: AsyncSession, key_ids: Collection[UUID]) -> dict[UUID, OpenKey]:
     """Return the keys that still live among these."""
-    rows = (await session.execute(_live.where(col(SubjectKey.id).in_(key_ids)))).scalars()
-    return {row.id: _open(row) for row in rows}
+    return {row.id: _open(row) for row in await session.execute(_LIVING_BY_ID, {"key_ids": list(key_ids)})}
 
 
 async def _living(session: AsyncSession, subject_ids: Collection[UUID]) -> dict[UUID, OpenKey]:
-    rows = (await session.execute(_live.where(col(SubjectKey.subject_id).in_(subject_ids)))).scalars()
-    return {row.subject_id: _open(row) for row in rows}
+    found = await session.execute(_LIVING_OF, {"subject_ids": list(subject_ids)})
+    return {row.subject_id: _open(row) for row in found}
 
 
 def _new_row(subject_id: UUID, *, now: datetime) -> dict[str, object]:
@@ -68,11 +72,10 @@ def _new_row(subject_id: UUID, *, now: datetime) -> dict[str, object]:
     return {"id": key_id, "subject_id": subject_id, "wrapped": wrapped, "made_at": now, "destroyed_at": None}
 
 
-def _open(row: SubjectKey) -> OpenKey:
+def _open(row: Row[tuple[object, ...]]) -> OpenKey:
     assert row.wrapped is not None, "a key without a date of destruction is there"
-    return OpenKey(
-        row.id, row.subject_id, _platform_cipher().open(row.wrapped, bound_to=row.id.bytes), row.last_lent_at
-    )
+    key = _platform_cipher().open(row.wrapped, bound_to=row.id.bytes)
+    return OpenKey(row.id, row.subject_id, key, row.last_lent_at)
 
 
 def _platform_cipher() -> Cipher:

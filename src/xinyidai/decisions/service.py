@@ -1,6 +1,6 @@
 """Verbs of decisions: record, explain, end a retention; and which room replays which kind."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -282,22 +282,25 @@ async def seal_for(
     """
     async with platform_scope(session):
         keys = await keys_for(session, plain.keys(), now=now)
-        lent_before = now - LENT_COARSELY
-        stale = [key.id for key in keys.values() if key.last_lent_at is None or key.last_lent_at < lent_before]
-        if stale:
-            await session.execute(
-                update(SubjectKey)
-                .where(
-                    col(SubjectKey.id).in_(stale),
-                    or_(col(SubjectKey.last_lent_at).is_(None), col(SubjectKey.last_lent_at) < lent_before),
-                )
-                .values(last_lent_at=now)
-                .execution_options(synchronize_session=False)
-            )
+        await _note_lent(session, keys.values(), now=now)
     return {
         subject_id: (keys[subject_id].id, keys[subject_id].cipher.seal(text, bound_to=bound_to + subject_id.bytes))
         for subject_id, text in plain.items()
     }
+
+
+async def _note_lent(session: AsyncSession, keys: Collection[OpenKey], *, now: datetime) -> None:
+    """Keep when the keys were last lent, as exactly as LENT_COARSELY says."""
+    before = now - LENT_COARSELY
+    due = [key.id for key in keys if key.last_lent_at is None or key.last_lent_at < before]
+    if due:
+        last_lent_at = col(SubjectKey.last_lent_at)
+        await session.execute(
+            update(SubjectKey)
+            .where(col(SubjectKey.id).in_(due), or_(last_lent_at.is_(None), last_lent_at < before))
+            .values(last_lent_at=now)
+            .execution_options(synchronize_session=False)
+        )
 
 
 async def open_for(

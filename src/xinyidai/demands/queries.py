@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from xinyidai.access.rules import OrganisationKind, Viewer
 from xinyidai.consents import queries as consents
@@ -23,6 +23,20 @@ from xinyidai.demands.rules import (
 )
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
+
+# Read with every look at a demand: through the classes, and built anew each time, it costs twice as much.
+_DEMANDS = SQLModel.metadata.tables["demands.demand"]
+_READERS = SQLModel.metadata.tables["demands.demand_reader"]
+_DEMAND = select(_DEMANDS).where(_DEMANDS.c.id == bindparam("demand_id"))
+_READER = select(_READERS.c.open_until, _READERS.c.closed_at.label("shut_at")).where(
+    _READERS.c.demand_id == bindparam("demand_id"), _READERS.c.organisation_id == bindparam("organisation_id")
+)
+_DEMAND_AND_READER = _DEMAND.add_columns(*_READER.selected_columns).select_from(
+    _DEMANDS.outerjoin(
+        _READERS,
+        (_READERS.c.demand_id == _DEMANDS.c.id) & (_READERS.c.organisation_id == bindparam("organisation_id")),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class DemandView:
     expires_on: date
 
 
-def view_of(row: Demand) -> DemandView:
+def view_of(row: Demand | Row[tuple[object, ...]]) -> DemandView:
     """Return the value of a row."""
     return DemandView(
         id=row.id,
@@ -72,19 +86,17 @@ async def demand(session: AsyncSession, viewer: Viewer, demand_id: UUID, *, now:
     NotFound
         No such demand, or not the viewer's to see.
     """
-    row = await session.get(Demand, demand_id, populate_existing=True)
+    asked = {"demand_id": demand_id, "organisation_id": viewer.organisation_id}
+    row = (await session.execute(_DEMAND_AND_READER, asked)).one_or_none()
     if row is None or not await _may_read(session, viewer, row, now=now):
         raise NotFound
     return view_of(row)
 
 
-async def _may_read(session: AsyncSession, viewer: Viewer, row: Demand, *, now: datetime) -> bool:
+async def _may_read(session: AsyncSession, viewer: Viewer, row: Row[tuple[object, ...]], *, now: datetime) -> bool:
     if row.firm_id == viewer.organisation_id:
         return True
-    if not viewer.is_one_of(OrganisationKind.LENDER):
-        return False
-    reader = await session.get(DemandReader, (row.id, viewer.organisation_id), populate_existing=True)
-    if reader is None or reader.closed_at is not None or reader.open_until <= now:
+    if not viewer.is_one_of(OrganisationKind.LENDER) or not _is_open(row.open_until, row.shut_at, now):
         return False
     allowed = await consents.receivers_allowed(
         session,
@@ -97,9 +109,23 @@ async def _may_read(session: AsyncSession, viewer: Viewer, row: Demand, *, now: 
     return viewer.organisation_id in allowed
 
 
+async def is_open_to(session: AsyncSession, viewer: Viewer, demand_id: UUID, *, now: datetime) -> bool:
+    """Say whether a dispatch opened the demand to the viewer's organisation, and none closed it; no consent is asked.
+
+    For a room that asks the consent for what it then reads.
+    """
+    asked = {"demand_id": demand_id, "organisation_id": viewer.organisation_id}
+    reader = (await session.execute(_READER, asked)).one_or_none()
+    return reader is not None and _is_open(reader.open_until, reader.shut_at, now)
+
+
+def _is_open(open_until: datetime | None, shut_at: datetime | None, now: datetime) -> bool:
+    return shut_at is None and open_until is not None and now < open_until
+
+
 async def demand_by_id(session: AsyncSession, demand_id: UUID) -> DemandView | None:
     """Return a demand that the session's scope may see, for rooms above; asks for no consent."""
-    row = await session.get(Demand, demand_id, populate_existing=True)
+    row = (await session.execute(_DEMAND, {"demand_id": demand_id})).one_or_none()
     return None if row is None else view_of(row)
 
 

@@ -217,6 +217,11 @@ async def lock(session: AsyncSession, demand_id: UUID) -> DemandView:
     return view_of(await _locked(session, demand_id))
 
 
+async def lock_own(session: AsyncSession, viewer: Viewer, demand_id: UUID) -> DemandView:
+    """Lock a demand of the viewer's own firm as `lock` does; somebody else's is not there (`NotFound`)."""
+    return view_of(await _own_locked(session, viewer, demand_id))
+
+
 async def lock_all(session: AsyncSession, demand_ids: Iterable[UUID]) -> None:
     """Lock many demands in the order of their ids, so that two jobs that meet the same ones never wait in a circle."""
     for demand_id in sorted(set(demand_ids)):

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import ARRAY, Row, Select, Text, any_, bindparam, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from xinyidai.access.rules import OrganisationKind, Viewer
 from xinyidai.demands.rules import RepaymentKind
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
-from xinyidai.matching.models import Dispatch, Indication, Matching, MatchingLimits, Offer, OfferStanding
+from xinyidai.matching.models import Dispatch, Indication, Matching, Offer, OfferStanding
 from xinyidai.matching.rules.drift import Drift
 from xinyidai.matching.rules.offers import Indicated, MatchingPolicy
 from xinyidai.matching.rules.states import (
@@ -29,8 +29,31 @@ from xinyidai.matching.rules.views import DispatchView as DispatchView
 from xinyidai.matching.rules.views import IndicationView as IndicationView
 from xinyidai.matching.rules.views import OfferView as OfferView
 
+# What every lender and firm asks all day: through the classes, and built anew each time, it costs twice as much.
+_LIMITS = SQLModel.metadata.tables["matching.limits"]
+_LIMITS_ON = (
+    select(_LIMITS)
+    .where(_LIMITS.c.effective_from <= bindparam("day"))
+    .order_by(_LIMITS.c.effective_from.desc())
+    .limit(1)
+)
+_DISPATCHES = SQLModel.metadata.tables["matching.dispatch"]
+_DISPATCH = select(_DISPATCHES).where(_DISPATCHES.c.id == bindparam("dispatch_id"))
+_INBOX = (
+    select(_DISPATCHES)
+    .where(
+        _DISPATCHES.c.lender_id == bindparam("lender_id"),
+        _DISPATCHES.c.id > bindparam("after"),
+        _DISPATCHES.c.state == any_(bindparam("states", type_=ARRAY(Text))),
+    )
+    .order_by(_DISPATCHES.c.id)
+    .limit(bindparam("most"))
+)
+_OF_DEMAND = select(_DISPATCHES).where(_DISPATCHES.c.demand_id == bindparam("demand_id")).order_by(_DISPATCHES.c.id)
+_ASKED = select(_DISPATCHES.c.lender_id, _DISPATCHES.c.state).where(_DISPATCHES.c.demand_id == bindparam("demand_id"))
 
-def dispatch_view(row: Dispatch) -> DispatchView:
+
+def dispatch_view(row: Dispatch | Row[tuple[object, ...]]) -> DispatchView:
     """Return a dispatch's row as a value."""
     return DispatchView(
         id=row.id,
@@ -118,13 +141,7 @@ def _drift(row: Offer) -> Drift | None:
 
 async def limits_on(session: AsyncSession, day: date) -> MatchingPolicy:
     """Return the limits and clocks in force on a day."""
-    statement = (
-        select(MatchingLimits)
-        .where(col(MatchingLimits.effective_from) <= day)
-        .order_by(col(MatchingLimits.effective_from).desc())
-        .limit(1)
-    )
-    row = (await session.execute(statement)).scalars().one()
+    row = (await session.execute(_LIMITS_ON, {"day": day})).one()
     return MatchingPolicy(
         effective_from=row.effective_from,
         lenders_at_once=row.lenders_at_once,
@@ -168,7 +185,7 @@ async def dispatch(session: AsyncSession, viewer: Viewer, dispatch_id: UUID) -> 
     ------
     NotFound
     """
-    row = await session.get(Dispatch, dispatch_id, populate_existing=True)
+    row = (await session.execute(_DISPATCH, {"dispatch_id": dispatch_id})).one_or_none()
     if row is None or viewer.organisation_id not in (row.lender_id, row.firm_id):
         raise NotFound
     return dispatch_view(row)
@@ -184,22 +201,19 @@ async def dispatches_of(
 ) -> Page[DispatchView]:
     """Return what was sent to the viewer's lender, oldest first, in the given states (all, when none is given)."""
     size = limit_of(limit)
-    statement = (
-        select(Dispatch)
-        .where(col(Dispatch.lender_id) == viewer.organisation_id, col(Dispatch.id) > after_id(cursor))
-        .order_by(col(Dispatch.id))
-        .limit(size + 1)
-    )
-    if states:
-        statement = statement.where(col(Dispatch.state).in_(list(states)))
-    found = (await session.execute(statement)).scalars().all()
+    asked = {
+        "lender_id": viewer.organisation_id,
+        "after": after_id(cursor),
+        "states": list(states) or list(DispatchState),
+        "most": size + 1,
+    }
+    found = await session.execute(_INBOX, asked)
     return page_of([dispatch_view(row) for row in found], limit=size, id_of=lambda view: view.id)
 
 
 async def dispatches_for(session: AsyncSession, demand_id: UUID) -> list[DispatchView]:
     """Return every dispatch of a demand that the session's scope may see, in the order they were made."""
-    statement = select(Dispatch).where(col(Dispatch.demand_id) == demand_id).order_by(col(Dispatch.id))
-    return [dispatch_view(row) for row in (await session.execute(statement)).scalars()]
+    return [dispatch_view(row) for row in await session.execute(_OF_DEMAND, {"demand_id": demand_id})]
 
 
 async def indications_for(session: AsyncSession, viewer: Viewer, demand_id: UUID) -> list[IndicationView]:
@@ -308,10 +322,10 @@ async def grant_shares(
     return {lender_id: int(granted) * 1_000_000 // int(total) for lender_id, granted, total in found}
 
 
-async def lenders_asked(session: AsyncSession, demand_id: UUID) -> frozenset[UUID]:
-    """Return every lender that was ever asked about a demand."""
-    statement = select(col(Dispatch.lender_id)).where(col(Dispatch.demand_id) == demand_id)
-    return frozenset((await session.execute(statement)).scalars())
+async def lenders_asked(session: AsyncSession, demand_id: UUID) -> dict[UUID, DispatchState]:
+    """Return every lender that was ever asked about a demand, each once, and where that stands."""
+    found = await session.execute(_ASKED, {"demand_id": demand_id})
+    return {lender_id: DispatchState(state) for lender_id, state in found}
 
 
 def _offers_seen_by(viewer: Viewer) -> Select[Offer, OfferStanding]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
@@ -12,7 +12,9 @@ from sqlmodel import col
 
 from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
 from xinyidai.access.service import platform_scope
+from xinyidai.consents.rules import Permission
 from xinyidai.decisions import queries as decisions
+from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
 from xinyidai.scoring.models import ModelRelease, Outcome, ReviewRequest, Score, ScoreScale
@@ -26,9 +28,37 @@ from xinyidai.scoring.rules.releases import (
     ReviewView,
 )
 from xinyidai.scoring.rules.scales import Scale
-from xinyidai.scoring.rules.scores import ScoreView
+from xinyidai.scoring.rules.scores import ScoreView, ServingScore
+from xinyidai.sources import queries as sources
 
 MAX_OBSERVATIONS = 5_000_000
+
+_RELEASED = select(col(ModelRelease.digest)).where(col(ModelRelease.state) == ReleaseState.RELEASED.value)
+_SCALE = (
+    select(col(ScoreScale.version))
+    .where(col(ScoreScale.valid_from) <= bindparam("day"))
+    .order_by(col(ScoreScale.valid_from).desc())
+    .limit(1)
+)
+_SERVING = (
+    select(
+        col(Score.decision_id),
+        col(Score.pd_ppm),
+        col(Score.score_points),
+        col(Score.band),
+        col(Score.known_at),
+    )
+    .where(
+        col(Score.firm_id) == bindparam("firm_id"),
+        col(Score.scored_at) > bindparam("since"),
+        col(Score.scored_at) <= bindparam("now"),
+        col(Score.as_of) == col(Score.known_at),
+        col(Score.release_digest) == _RELEASED.scalar_subquery(),
+        col(Score.scale_version) == _SCALE.scalar_subquery(),
+    )
+    .order_by(col(Score.scored_at).desc(), col(Score.id).desc())
+    .limit(1)
+)
 
 
 async def latest_score(session: AsyncSession, firm_id: UUID, *, max_age: timedelta, now: datetime) -> ScoreView | None:
@@ -44,6 +74,26 @@ async def latest_score(session: AsyncSession, firm_id: UUID, *, max_age: timedel
     )
     row = (await session.execute(statement)).scalar_one_or_none()
     return None if row is None else (await _views(session, [row]))[0]
+
+
+async def serving_score(
+    session: AsyncSession, permission: Permission, firm_id: UUID, *, max_age: timedelta, now: datetime
+) -> ServingScore | None:
+    """Return a firm's newest score that may serve instead of a new one: nothing that it was made from has changed.
+
+    It was made by the release and the scale in force now, of what was known at its own moment, and no fact of the firm
+    has come or was corrected since. `permission` is for the firm's invoices, as for a new score.
+
+    Raises
+    ------
+    ConsentMissing
+        The database no longer lets the facts be read.
+    """
+    told = {"firm_id": firm_id, "since": now - max_age, "now": now, "day": business_date(now)}
+    row = (await session.execute(_SERVING, told)).one_or_none()
+    if row is None or await sources.has_newer(session, permission, known_at=row.known_at):
+        return None
+    return ServingScore(row.decision_id, row.pd_ppm, row.score_points, row.band)
 
 
 async def latest_scores(

@@ -51,6 +51,12 @@ SELECT count(*) FROM unnest($1::uuid[]) AS s (id)
 WHERE s.id = access.organisation_id() OR s.id IN (SELECT consents.permitted_subjects($2))
 """
 
+_NEWER = f"""
+SELECT ({_STILL_PERMITTED}) AS permitted,
+       EXISTS (SELECT FROM sources.invoice_fact
+               WHERE firm_id = ANY ($1) AND (recorded_at > $3 OR superseded_at > $3)) AS is_newer
+"""  # noqa: S608 - made of constants
+
 
 async def invoices(session: AsyncSession, permission: Permission, *, before: datetime, known_at: datetime) -> Invoices:
     """Return the invoices of the permission's subjects, as the platform knew them at `known_at`.
@@ -81,6 +87,27 @@ async def invoices(session: AsyncSession, permission: Permission, *, before: dat
     if permitted != len(subjects):
         raise _missing(permission, len(subjects) - permitted)
     return _invoices_of(rows)
+
+
+async def has_newer(session: AsyncSession, permission: Permission, *, known_at: datetime) -> bool:
+    """Say whether an invoice of the permission's subjects came, or was superseded, after `known_at`.
+
+    What `invoices` returned as known at that moment, it then no longer returns as known now. Facts and consents are
+    looked at in one statement, so that no consent taken back meanwhile makes it look as if nothing came.
+
+    Raises
+    ------
+    ConsentMissing
+        As of `invoices`.
+    """
+    subjects = sorted(permission.subject_ids)
+    if ITEM not in permission.item_codes:
+        raise _missing(permission, len(subjects))
+    await consents.present(session, permission)
+    row = await (await driver(session)).fetchrow(_NEWER, subjects, ITEM, known_at)
+    if row["permitted"] != len(subjects):
+        raise _missing(permission, len(subjects) - row["permitted"])
+    return bool(row["is_newer"])
 
 
 def _missing(permission: Permission, count: int) -> ConsentMissing:

@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from xinyidai.access.rules import OrganisationKind, PrincipalKind, Viewer
 from xinyidai.agreements import queries as agreements
 from xinyidai.agreements.queries import AgreementView
 from xinyidai.agreements.rules import TAKES_NEW_LOANS
@@ -22,7 +21,6 @@ from xinyidai.demands.rules import ITEMS_OPENED_TO_LENDERS
 from xinyidai.foundation.canonical import digest
 from xinyidai.foundation.clock import add_months, business_date
 from xinyidai.foundation.errors import Refusal
-from xinyidai.foundation.paging import MAX_PAGE
 from xinyidai.matching import queries
 from xinyidai.matching.models import Matching, Shelf
 from xinyidai.matching.rules.eligibility import (
@@ -37,6 +35,7 @@ from xinyidai.matching.rules.eligibility import (
 from xinyidai.matching.rules.offers import MatchingPolicy
 from xinyidai.matching.rules.ranking import demand_key_of
 from xinyidai.matching.rules.records import outcome_of, reasons_of, shelf_json, vector_of
+from xinyidai.matching.rules.states import OPEN_TO_LENDER, DispatchState
 from xinyidai.matching.service.shelf import open_shelf
 from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PLATFORM_ID, PartyId
@@ -44,19 +43,35 @@ from xinyidai.profiles import model
 from xinyidai.profiles import service as profiles
 from xinyidai.scoring import queries as scores
 from xinyidai.scoring import service as scoring
+from xinyidai.scoring.rules.scores import ScoreView, ServingScore
 
 KIND = "match"
-MAX_LINE_PAGES = 50
-SCORE_KEEPS = timedelta(days=1)
-"""A score of the last day serves again: dispatches that replace each other within a day look at the same one."""
+SCORE_KEEPS = timedelta(days=7)
+"""How long a score serves again while nothing it was made from has changed: about as long as replacements and the
+choice follow a matching. It is fair: all lenders of a demand see one score, whenever their turn comes.
+"""
 
-THE_PLATFORM = Viewer(
-    principal_id=PLATFORM_ID,
-    principal_kind=PrincipalKind.SYSTEM,
-    organisation_id=PLATFORM_ID,
-    organisation_kind=OrganisationKind.OPERATOR,
-    roles=frozenset(),
-)
+
+@dataclass(frozen=True)
+class Reach:
+    """Whom a demand could go to as this transaction saw it: the shelf, who was asked, whom the firm's consent allows.
+
+    The demand is locked, so that nobody else asks meanwhile; the consent is looked at again at each dispatch.
+    """
+
+    shelf: Sequence[OnShelf]
+    asked: Mapping[UUID, DispatchState]
+    allowed: Collection[UUID]
+
+    @property
+    def is_with_somebody(self) -> bool:
+        """Say whether it still lies before a lender."""
+        return any(state in OPEN_TO_LENDER for state in self.asked.values())
+
+    @property
+    def has_anybody_new(self) -> bool:
+        """Say whether a lender with an open product was not asked yet and may be."""
+        return any(lender_id not in self.asked for lender_id in self.allowed)
 
 
 @dataclass(frozen=True)
@@ -65,22 +80,40 @@ class Assembled:
 
     demand: DemandView
     policy: MatchingPolicy
-    shelf: Sequence[OnShelf]
+    reach: Reach
     facts: Mapping[str, Fact]
     standings: Mapping[str, Standing]
     decision: Decision
     decision_id: UUID
 
 
-async def assemble(session: AsyncSession, demand: DemandView, *, now: datetime) -> Assembled:
+async def reach_of(session: AsyncSession, demand: DemandView, *, now: datetime) -> Reach:
+    """Return whom a locked demand could go to now. The session is in platform scope."""
+    shelf = await open_shelf(session, business_date(now))
+    asked = await queries.lenders_asked(session, demand.id)
+    allowed = await consent_reads.receivers_allowed(
+        session,
+        demand.firm_id,
+        purpose=Purpose.PRE_LOAN,
+        item_codes=list(ITEMS_OPENED_TO_LENDERS),
+        receiver_ids=[UUID(lender_id) for lender_id in {product.lender_id for product in shelf}],
+        now=now,
+    )
+    return Reach(shelf, asked, allowed)
+
+
+async def assemble(session: AsyncSession, demand: DemandView, reach: Reach, *, now: datetime) -> Assembled:
     """Gather facts, decide by the pure rules and record the decision. The session is in platform scope.
 
     A missing consent to the platform, or no score, is a fact like others: products that ask for a score then fail.
     """
     policy = await queries.limits_on(session, business_date(now))
-    shelf = await open_shelf(session, business_date(now))
+    shelf = reach.shelf
     facts, consent_ids = await applicant_facts(session, demand, shelf, policy, now=now)
-    standings = await standings_of(session, demand, {UUID(product.lender_id) for product in shelf}, policy, now=now)
+    lender_ids = {UUID(product.lender_id) for product in shelf}
+    standings = await standings_of(
+        session, demand, lender_ids, policy, allowed=reach.allowed, asked=reach.asked, now=now
+    )
     decision = decide(shelf, facts, standings)
     shelf_digest = await _keep_shelf(session, shelf, now=now)
     decision_id = await decisions.record(
@@ -96,7 +129,7 @@ async def assemble(session: AsyncSession, demand: DemandView, *, now: datetime) 
     )
     session.add(Matching(decision_id=decision_id, demand_id=demand.id, firm_id=demand.firm_id, matched_at=now))
     await session.flush()
-    return Assembled(demand, policy, shelf, facts, standings, decision, decision_id)
+    return Assembled(demand, policy, reach, facts, standings, decision, decision_id)
 
 
 async def applicant_facts(
@@ -151,19 +184,17 @@ async def exposure_before(session: AsyncSession, firm_id: UUID, moment: datetime
 
 
 async def standings_of(
-    session: AsyncSession, demand: DemandView, lender_ids: Collection[UUID], policy: MatchingPolicy, *, now: datetime
+    session: AsyncSession,
+    demand: DemandView,
+    lender_ids: Collection[UUID],
+    policy: MatchingPolicy,
+    *,
+    allowed: Collection[UUID],
+    asked: Collection[UUID],
+    now: datetime,
 ) -> dict[str, Standing]:
     """Return how each lender stands toward the demand now: consent, asked before, risk-sharing line, history."""
     listed = sorted(lender_ids)
-    allowed = await consent_reads.receivers_allowed(
-        session,
-        demand.firm_id,
-        purpose=Purpose.PRE_LOAN,
-        item_codes=list(ITEMS_OPENED_TO_LENDERS),
-        receiver_ids=listed,
-        now=now,
-    )
-    asked = await queries.lenders_asked(session, demand.id)
     shares = await queries.grant_shares(session, listed, policy, now=now)
     lines = await lines_of(session, set(listed), demand.amount_fen, now=now)
     lenders = await parties.parties_by_id(session, listed)
@@ -186,17 +217,9 @@ async def lines_of(
 
     That is the first line that takes it, in order of age, as the reservation looks for it; where none does, the first.
     """
-    today = business_date(now)
     found: dict[UUID, list[AgreementView]] = {}
-    cursor = None
-    for _page in range(MAX_LINE_PAGES):
-        page = await agreements.agreements(session, THE_PLATFORM, cursor=cursor, limit=MAX_PAGE)
-        for line in page.rows:
-            if line.lender_id in lender_ids and line.valid_from <= today < line.valid_to:
-                found.setdefault(line.lender_id, []).append(line)
-        cursor = page.next_cursor
-        if cursor is None:
-            break
+    for line in await agreements.lines_of_lenders(session, lender_ids, business_date(now)):
+        found.setdefault(line.lender_id, []).append(line)
     free_fen = await agreements.available_fen_by_line(session, [line.id for lines in found.values() for line in lines])
     return {lender_id: _best_line(lines, free_fen, amount_fen) for lender_id, lines in found.items()}
 
@@ -221,9 +244,13 @@ def _best_line(lines: list[AgreementView], free_fen: Mapping[UUID, int], amount_
 
 
 async def _score(session: AsyncSession, permission: Permission, firm_id: UUID, *, now: datetime) -> dict[str, Fact]:
-    """Return the score of today, or make one; without one, say which refusal stood in the way."""
+    """Return the score that serves, or make one; without one, say which refusal stood in the way.
+
+    A new delivery or correction, another release or scale, and the end of SCORE_KEEPS each make a new one.
+    """
+    score: ServingScore | ScoreView | None
     try:
-        score = await scores.latest_score(session, firm_id, max_age=SCORE_KEEPS, now=now)
+        score = await scores.serving_score(session, permission, firm_id, max_age=SCORE_KEEPS, now=now)
         if score is None:
             score = await scoring.score_firm(session, permission, firm_id=firm_id, as_of=now, now=now)
     except Refusal as refusal:

@@ -4,7 +4,7 @@ The choice, the authority and the move of the dispatch are one transaction. Lock
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -16,7 +16,6 @@ from xinyidai.access.rules import Viewer
 from xinyidai.access.service import platform_scope
 from xinyidai.consents import service as consents
 from xinyidai.consents.rules import ConsentView
-from xinyidai.demands import queries as demand_reads
 from xinyidai.demands import service as demands
 from xinyidai.demands.queries import DemandView
 from xinyidai.foundation.calendar import add_working_days
@@ -80,11 +79,10 @@ async def choose_lenders(
     NotEligible, ConsentMissing, ConsentTextOutdated
     """
     requires_firm(viewer)
-    await demand_reads.demand(session, viewer, demand_id, now=now)
+    demand = await demands.lock_own(session, viewer, demand_id)
     policy = await queries.limits_on(session, business_date(now))
     wanted = list(dict.fromkeys(indication_ids))
     async with platform_scope(session):
-        demand = await demands.lock(session, demand_id)
         requires_seeking(demand)
         if await _under_authority(session, demand_id) + len(wanted) > policy.lenders_chosen:
             raise TooManyChosen(most=policy.lenders_chosen)
@@ -147,14 +145,17 @@ async def _choose(
 async def _fits_still(
     session: AsyncSession, demand: DemandView, sent: Sequence[Dispatch], policy: MatchingPolicy, *, now: datetime
 ) -> dict[UUID, bytes]:
-    """Return by dispatch the digest of why its product's own filter lets the demand through now, or refuse."""
+    """Return by dispatch the digest of why its product's own filter lets the demand through now, or refuse.
+
+    The consent was just asked for each lender. It was asked, and answered: that is why it can be chosen.
+    """
     products = {one.id: await requires_dispatched(session, one.product_id) for one in sent}
     facts, consent_ids = await applicant_facts(session, demand, list(products.values()), policy, now=now)
-    standings = await standings_of(session, demand, {one.lender_id for one in sent}, policy, now=now)
+    lender_ids = {one.lender_id for one in sent}
+    standings = await standings_of(session, demand, lender_ids, policy, allowed=lender_ids, asked=(), now=now)
     found: dict[UUID, bytes] = {}
     for dispatch_id, product in products.items():
-        # It was asked, and answered: that is why it can be chosen.
-        standing = replace(standings[product.lender_id], was_asked=False)
+        standing = standings[product.lender_id]
         verdict = judge(product, facts, standing)
         if not verdict.is_eligible:
             raise NotEligible(product=product.code, failed=[failure.code for failure in verdict.failures])

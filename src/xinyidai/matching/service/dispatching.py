@@ -20,11 +20,9 @@ from xinyidai.consents.rules import Purpose
 from xinyidai.demands import service as demands
 from xinyidai.demands.queries import DemandView
 from xinyidai.demands.rules import ITEMS_OPENED_TO_LENDERS, DemandState
-from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.outbox import announce
 from xinyidai.foundation.timetable import Moment, moment_of
-from xinyidai.matching import queries
 from xinyidai.matching.events import DemandRejectedByAll, DispatchDeclined, DispatchTimedOut
 from xinyidai.matching.models import Dispatch, OfferStanding, RestrictedReason
 from xinyidai.matching.queries import DispatchView, dispatch_view
@@ -43,11 +41,10 @@ from xinyidai.matching.rules.states import (
     sayable,
     told_to_firm,
 )
-from xinyidai.matching.service.assembling import Assembled, assemble
+from xinyidai.matching.service.assembling import Assembled, assemble, reach_of
 from xinyidai.matching.service.desk import requires_lender_desk
 from xinyidai.matching.service.ending import end_dispatches, end_one, locked
 from xinyidai.matching.service.sending import send_by_hand, send_to_best
-from xinyidai.matching.service.shelf import open_shelf
 
 SEEKING = (DemandState.MATCHING, DemandState.OFFERED)
 TIMEOUT_BATCH = 200
@@ -76,9 +73,8 @@ async def match(session: AsyncSession, demand_id: UUID, *, now: datetime) -> Mat
         The demand is not submitted, or was matched before.
     """
     async with platform_scope(session):
-        await demands.lock(session, demand_id)
         demand = await demands.mark(session, demand_id, DemandState.MATCHING, now=now)
-        assembled = await assemble(session, demand, now=now)
+        assembled = await assemble(session, demand, await reach_of(session, demand, now=now), now=now)
         most = assembled.policy.lenders_at_once
         sent = await send_to_best(session, assembled, path=DispatchPath.MATCH, most=most, now=now)
         if not sent:
@@ -104,7 +100,7 @@ async def assign(
     async with platform_scope(session):
         demand = await demands.lock(session, demand_id)
         requires_seeking(demand)
-        assembled = await assemble(session, demand, now=now)
+        assembled = await assemble(session, demand, await reach_of(session, demand, now=now), now=now)
         row = await send_by_hand(session, assembled, product_id, assigned_by=viewer.principal_id, now=now)
         await write_down_dispatch(session, viewer, row, "matching.assigned", now=now)
     return dispatch_view(row)
@@ -297,13 +293,14 @@ async def own_locked(session: AsyncSession, viewer: Viewer, dispatch_id: UUID) -
 
 async def _ask_next(session: AsyncSession, demand: DemandView, *, path: DispatchPath, now: datetime) -> Dispatch | None:
     """Match anew and send to the best that is left; where nobody can be and others still look, decide nothing."""
-    if await _anybody_left(session, demand.id) and not await _anybody_new(session, demand, now=now):
+    reach = await reach_of(session, demand, now=now)
+    if reach.is_with_somebody and not reach.has_anybody_new:
         return None
-    assembled = await assemble(session, demand, now=now)
+    assembled = await assemble(session, demand, reach, now=now)
     sent = await send_to_best(session, assembled, path=path, most=1, now=now)
     if sent:
         return sent[0]
-    if demand.state is DemandState.MATCHING and not await _anybody_left(session, demand.id):
+    if demand.state is DemandState.MATCHING and not reach.is_with_somebody:
         await _reject(session, assembled, now=now)
     return None
 
@@ -328,21 +325,6 @@ async def _open_lenders(session: AsyncSession, firm_id: UUID) -> dict[UUID, list
     for demand_id, lender_id in await session.execute(statement):
         found.setdefault(demand_id, []).append(lender_id)
     return found
-
-
-async def _anybody_new(session: AsyncSession, demand: DemandView, *, now: datetime) -> bool:
-    """Say whether a lender with a product on the shelf was not asked yet and may be by the firm's consent."""
-    lenders = {UUID(product.lender_id) for product in await open_shelf(session, business_date(now))}
-    return bool(
-        await consent_reads.receivers_allowed(
-            session,
-            demand.firm_id,
-            purpose=Purpose.PRE_LOAN,
-            item_codes=list(ITEMS_OPENED_TO_LENDERS),
-            receiver_ids=sorted(lenders - await queries.lenders_asked(session, demand.id)),
-            now=now,
-        )
-    )
 
 
 async def _anybody_left(session: AsyncSession, demand_id: UUID) -> bool:

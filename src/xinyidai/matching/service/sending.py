@@ -16,7 +16,6 @@ from xinyidai.demands.rules import ITEMS_OPENED_TO_LENDERS
 from xinyidai.foundation.calendar import add_working_days
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.outbox import announce
-from xinyidai.matching import queries
 from xinyidai.matching.events import DemandDispatched
 from xinyidai.matching.models import Dispatch
 from xinyidai.matching.rules.eligibility import OnShelf, Standing, Verdict, judge, lot_for
@@ -46,16 +45,19 @@ async def send_to_best(
 ) -> list[Dispatch]:
     """Send to the best product of each lender, in rank, until `most` are sent; who fails at sending is passed over."""
     sent: list[Dispatch] = []
+    asked = set(assembled.reach.asked)
     for one in first_of_each_lender(assembled.decision.ranked, len(assembled.decision.ranked)):
         if len(sent) == most:
             break
         try:
-            sent.append(await _dispatch_to(session, assembled, UUID(one.candidate.product_id), path=path, now=now))
+            row = await _dispatch_to(session, assembled, asked, UUID(one.candidate.product_id), path=path, now=now)
         except TooManyLenders:
             break
         except (NotEligible, LenderAskedBefore, ConsentMissing):
             # Between ranking and sending a consent ended, a line filled up or the product closed: ask the next.
             continue
+        asked.add(row.lender_id)
+        sent.append(row)
     return sent
 
 
@@ -63,13 +65,14 @@ async def send_by_hand(
     session: AsyncSession, assembled: Assembled, product_id: UUID, *, assigned_by: UUID, now: datetime
 ) -> Dispatch:
     """Send to one product's lender because an operator said so; refusals as for every other path."""
-    path = DispatchPath.MANUAL
-    return await _dispatch_to(session, assembled, product_id, path=path, assigned_by=assigned_by, now=now)
+    asked, path = assembled.reach.asked, DispatchPath.MANUAL
+    return await _dispatch_to(session, assembled, asked, product_id, path=path, assigned_by=assigned_by, now=now)
 
 
 async def _dispatch_to(
     session: AsyncSession,
     assembled: Assembled,
+    asked: Collection[UUID],
     product_id: UUID,
     *,
     path: DispatchPath,
@@ -79,7 +82,8 @@ async def _dispatch_to(
     """Send a demand to the lender of a product, whatever the path, or refuse.
 
     The consent is asked again, and the product's own filter is run again on what this transaction has read of shelf,
-    facts and standings. The demand is locked, so nobody else sends it meanwhile, and the session in platform scope.
+    facts and standings. The demand is locked, so nobody else sends it meanwhile and `asked`, who has it by now, is
+    whole; the session is in platform scope.
 
     Raises
     ------
@@ -88,7 +92,6 @@ async def _dispatch_to(
     ConsentMissing, LenderAskedBefore, TooManyLenders
     """
     demand = assembled.demand
-    asked = await queries.lenders_asked(session, demand.id)
     if len(asked) >= assembled.policy.lenders_in_all:
         raise TooManyLenders(most=assembled.policy.lenders_in_all)
     verdict, standing = _judge(assembled, str(product_id), asked)
@@ -141,7 +144,7 @@ async def covering_consent(session: AsyncSession, *, firm_id: UUID, lender_id: U
     ConsentMissing
         None is in force, also where the catalogue would ask for none: a dispatch always stands on a consent.
     """
-    permission = await consents.require(
+    permission = await consents.permission_for(
         session,
         receiver_id=lender_id,
         subject_ids=[firm_id],
@@ -183,7 +186,7 @@ def _lasts_longest(grants: Sequence[Grant], item_code: str) -> Grant:
 
 def _judge(assembled: Assembled, product_id: str, asked: Collection[UUID]) -> tuple[Verdict, Standing]:
     """Return the verdict of a product's own filter, which must let the demand through; `asked` is who has it by now."""
-    product = next((one for one in assembled.shelf if one.product_id == product_id), None)
+    product = next((one for one in assembled.reach.shelf if one.product_id == product_id), None)
     if product is None:
         raise NotEligible(product=product_id, failed=["product_not_open"])
     if UUID(product.lender_id) in asked:

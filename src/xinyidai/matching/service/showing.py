@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import platform_scope
 from xinyidai.audit import service as audit
+from xinyidai.consents.rules import ConsentMissing
 from xinyidai.decisions import service as decisions
 from xinyidai.decisions.rules import Reason
 from xinyidai.demands import queries as demands
@@ -90,12 +91,16 @@ async def show_applicant(session: AsyncSession, viewer: Viewer, dispatch_id: UUI
 
     Raises
     ------
-    NotAllowed, NotFound, ConsentMissing
-        `NotFound` also once the dispatch has ended: what was open then is closed now.
+    NotAllowed, NotFound
+        `NotFound` also once the dispatch or the consent has ended: what was open then is closed now.
     """
     requires_lender_desk(viewer)
     dispatch = await queries.dispatch(session, viewer, dispatch_id)
     if dispatch.state not in OPEN_TO_LENDER:
         raise NotFound
-    await demands.demand(session, viewer, dispatch.demand_id, now=now)
-    return await profiles.profile_of(session, viewer, dispatch.firm_id, now=now)
+    if not await demands.is_open_to(session, viewer, dispatch.demand_id, now=now):
+        raise NotFound
+    try:
+        return await profiles.profile_of(session, viewer, dispatch.firm_id, now=now)
+    except ConsentMissing:
+        raise NotFound from None

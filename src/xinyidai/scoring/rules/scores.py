@@ -42,6 +42,16 @@ class ScoreView:
 
 
 @dataclass(frozen=True)
+class ServingScore:
+    """What a decision takes from a score that was made before; its reasons stay with its own decision."""
+
+    decision_id: UUID
+    pd_ppm: int
+    score_points: int
+    band: int
+
+
+@dataclass(frozen=True)
 class ScoredMany:
     """Scores of a batch, and why the other firms have none: a refusal's code by firm."""
 
