@@ -8,7 +8,6 @@ from builders_doors import a_door
 from builders_ledger import NOON, a_viewer
 from conftest import Database
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from xinyidai.access.rules import OrganisationKind, Viewer
 from xinyidai.access.service import act_as, act_as_platform
@@ -155,7 +154,7 @@ async def test_organisation_sees_its_own_acts_only(database: Database) -> None:
 async def test_nobody_writes_in_anothers_name(database: Database) -> None:
     async with in_transaction(database.app) as session:
         await act_as(session, BANK, now=NOON)
-        with pytest.raises(DBAPIError, match="row-level security"):
+        with pytest.raises(asyncpg.PostgresError, match="row-level security"):
             await service.write_down(
                 session,
                 OTHER_BANK,

@@ -5,19 +5,16 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 import asyncpg
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
 from xinyidai.foundation.database import set_local
 
-_SET = text(
-    "SELECT set_config('app.organisation_id', :organisation_id, true), set_config('app.business_at', :now, true),"
-    " set_config('app.scope', :scope, true)"
+_SET = (
+    "SELECT set_config('app.organisation_id', $1, true), set_config('app.business_at', $2, true),"
+    " set_config('app.scope', $3, true)"
 )
-
-
 _SETTING = "app.scope"
 _SCOPE = "scope"
 """Where the session remembers what the database was told, so that a step in platform scope costs no round trip."""
@@ -25,16 +22,18 @@ _SCOPE = "scope"
 
 async def act_as(session: AsyncSession, viewer: Viewer, *, now: datetime) -> None:
     """Limit the rest of the transaction to the rows of the viewer's organisation."""
-    await session.execute(
-        _SET, {"organisation_id": str(viewer.organisation_id), "now": now.isoformat(), "scope": "viewer"}
-    )
-    session.info[_SCOPE] = "viewer"
+    await _tell(session, str(viewer.organisation_id), "viewer", now=now)
 
 
 async def act_as_platform(session: AsyncSession, *, now: datetime) -> None:
     """Let the rest of the transaction see every party's rows: tasks, jobs and commands of the platform itself."""
-    await session.execute(_SET, {"organisation_id": "", "now": now.isoformat(), "scope": "platform"})
-    session.info[_SCOPE] = "platform"
+    await _tell(session, "", "platform", now=now)
+
+
+async def _tell(session: AsyncSession, organisation_id: str, scope: str, *, now: datetime) -> None:
+    # Most often the first statement, with which the transaction begins: so not by the driver alone.
+    await (await session.connection()).exec_driver_sql(_SET, (organisation_id, now.isoformat(), scope))
+    session.info[_SCOPE] = scope
 
 
 @asynccontextmanager

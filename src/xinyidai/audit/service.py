@@ -4,20 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import PrincipalKind, Viewer
 from xinyidai.audit.rules import MAX_SUBJECTS
 from xinyidai.foundation.clock import wall_now
+from xinyidai.foundation.database import driver
 from xinyidai.foundation.ids import new_id
 
-_INSERT = text(
+_INSERT = (
     "INSERT INTO audit.record (id, action, principal_id, principal_kind, organisation_id, organisation_kind,"
     "  subject_ids, object_kind, object_id, purpose, consent_ids, happened_at, recorded_at)"
-    " VALUES (:id, :action, :principal_id, :principal_kind, :organisation_id, :organisation_kind,"
-    "  CAST(:subject_ids AS uuid[]), :object_kind, :object_id, :purpose, CAST(:consent_ids AS uuid[]), :happened_at,"
-    "  :recorded_at)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 )
 
 
@@ -47,22 +45,21 @@ async def write_down(
     if len(subject_ids) > MAX_SUBJECTS or len(consent_ids) > MAX_SUBJECTS:
         raise ValueError(f"one audit row holds at most {MAX_SUBJECTS} subjects and consents: work in chunks")
     record_id = new_id()
-    await session.execute(
+    told = await driver(session)
+    await told.execute(
         _INSERT,
-        {
-            "id": record_id,
-            "action": action,
-            "principal_id": viewer.principal_id if viewer else None,
-            "principal_kind": viewer.principal_kind.value if viewer else PrincipalKind.SYSTEM.value,
-            "organisation_id": viewer.organisation_id if viewer else None,
-            "organisation_kind": viewer.organisation_kind.value if viewer else None,
-            "subject_ids": list(subject_ids),
-            "object_kind": object_kind,
-            "object_id": object_id,
-            "purpose": purpose,
-            "consent_ids": list(consent_ids),
-            "happened_at": now,
-            "recorded_at": wall_now(),
-        },
+        record_id,
+        action,
+        viewer.principal_id if viewer else None,
+        viewer.principal_kind.value if viewer else PrincipalKind.SYSTEM.value,
+        viewer.organisation_id if viewer else None,
+        viewer.organisation_kind.value if viewer else None,
+        list(subject_ids),
+        object_kind,
+        object_id,
+        purpose,
+        list(consent_ids),
+        now,
+        wall_now(),
     )
     return record_id

@@ -21,7 +21,7 @@ from xinyidai.access.service import platform_scope
 from xinyidai.audit import service as audit
 from xinyidai.demands import queries
 from xinyidai.demands.events import DemandExpired, DemandSubmitted, DemandWithdrawn
-from xinyidai.demands.models import Demand, DemandReader, KnownExposure
+from xinyidai.demands.models import Demand, DemandReader
 from xinyidai.demands.queries import DemandView, view_of
 from xinyidai.demands.rules import (
     ASKING,
@@ -37,8 +37,9 @@ from xinyidai.demands.rules import (
     moved,
 )
 from xinyidai.foundation.clock import business_date
-from xinyidai.foundation.database import lock_key
+from xinyidai.foundation.database import driver, lock_key
 from xinyidai.foundation.errors import NotFound
+from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.outbox import announce
 from xinyidai.foundation.timetable import Moment, moment_of
 
@@ -49,6 +50,10 @@ _OPEN = text(
     " SELECT id, :organisation_id, firm_id, :now, :until FROM demands.demand WHERE id = :demand_id"
     " ON CONFLICT (demand_id, organisation_id) DO UPDATE SET open_until = excluded.open_until, closed_at = NULL"
     " RETURNING r.demand_id"
+)
+_EXPOSE = (
+    "INSERT INTO demands.known_exposure (id, firm_id, lender_id, loan_id, outstanding_fen, recorded_at)"
+    " VALUES ($1, $2, $3, $4, $5, $6)"
 )
 
 
@@ -236,8 +241,10 @@ async def mark(session: AsyncSession, demand_id: UUID, state: DemandState, *, no
     NotFound, IllegalDemandStep
     """
     async with platform_scope(session):
-        row = await _locked(session, demand_id)
-        await _move(session, row, state, now=now)
+        row = await _moved_at_once(session, demand_id, state, now=now)
+        if row is None:
+            row = await _locked(session, demand_id)
+            await _move(session, row, state, now=now)
         if not FOLLOWS[state] and state is not DemandState.CLOSED:
             await _close_to_all(session, demand_id, now=now)
     return view_of(row)
@@ -274,15 +281,8 @@ async def record_exposure(
 ) -> None:
     """Write down what is outstanding on a loan now; the newest row of a loan counts, zero when it is repaid."""
     async with platform_scope(session):
-        session.add(
-            KnownExposure(
-                firm_id=firm_id,
-                lender_id=lender_id,
-                loan_id=loan_id,
-                outstanding_fen=outstanding_fen,
-                recorded_at=now,
-            )
-        )
+        told = await driver(session)
+        await told.execute(_EXPOSE, new_id(), firm_id, lender_id, loan_id, outstanding_fen, now)
 
 
 def _requires_firm(viewer: Viewer) -> None:
@@ -322,6 +322,21 @@ async def _move(session: AsyncSession, row: Demand, state: DemandState, *, now: 
         row.closed_at = now
     session.add(row)
     await session.flush()
+
+
+async def _moved_at_once(session: AsyncSession, demand_id: UUID, state: DemandState, *, now: datetime) -> Demand | None:
+    """Lock and move a demand in one round trip; None where it is not there, or where the step is not its next."""
+    statement = (
+        update(Demand)
+        .where(
+            col(Demand.id) == demand_id,
+            col(Demand.state).in_([before.value for before, follows in FOLLOWS.items() if state in follows]),
+        )
+        .values(state=state.value, changed_at=now, **({} if FOLLOWS[state] else {"closed_at": now}))
+        .returning(Demand)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    )
+    return (await session.execute(statement)).scalar_one_or_none()
 
 
 async def _close_to_all(session: AsyncSession, demand_id: UUID, *, now: datetime) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import SQLModel
 
@@ -135,7 +136,7 @@ async def in_transaction(sessions: Sessions) -> AsyncGenerator[AsyncSession]:
 async def driver(session: AsyncSession) -> asyncpg.Connection:
     """Return the asyncpg connection under the session, in the same transaction: for COPY and the few hot statements."""
     await session.flush()
-    transaction = session.sync_session.get_transaction()
+    transaction = _innermost(session)
     known_in, known = session.info.get(_DRIVER, (None, None))
     if known is not None and known_in is transaction:
         return cast(asyncpg.Connection, known)
@@ -144,8 +145,16 @@ async def driver(session: AsyncSession) -> asyncpg.Connection:
     if not raw.is_in_transaction():
         # SQLAlchemy begins with the first statement; before it, a COPY would commit by itself.
         await session.execute(text("SELECT 1"))
-    session.info[_DRIVER] = (session.sync_session.get_transaction(), raw)
+    session.info[_DRIVER] = (_innermost(session), raw)
     return raw
+
+
+def _innermost(session: AsyncSession) -> SessionTransaction | None:
+    """Return the savepoint or transaction that the session is in; a savepoint is told to the database by its first use.
+
+    So what was remembered outside one does not count inside, where a refusal would end the whole transaction.
+    """
+    return session.sync_session.get_nested_transaction() or session.sync_session.get_transaction()
 
 
 async def set_local(session: AsyncSession, name: str, value: str) -> None:

@@ -5,20 +5,21 @@ forgotten after `KEPT_FOR`, and the same key then is a new call.
 """
 
 import hashlib
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import asyncpg
 from pydantic import BaseModel
-from sqlalchemy import Index, LargeBinary, Select, bindparam, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Index, LargeBinary, Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from xinyidai.foundation.canonical import Json, digest
 from xinyidai.foundation.clock import wall_now
-from xinyidai.foundation.database import type_of_json, type_of_moment
+from xinyidai.foundation.database import driver, type_of_json, type_of_moment
 from xinyidai.foundation.errors import Refusal
 from xinyidai.foundation.timetable import Moment
 
@@ -26,13 +27,13 @@ MAX_KEY_LENGTH = 200
 KEPT_FOR = timedelta(days=30)
 """Wall time: a month is longer than any client retries, and a month's end of reconciliation falls into it."""
 MAX_FORGOTTEN = 10_000
-LOCK_NOT_AVAILABLE = "55P03"
 
 
-_KEEP = text(
-    "UPDATE foundation.idempotent_answer SET body = :body"
-    " WHERE organisation_id = :organisation_id AND key_digest = :key_digest"
-).bindparams(bindparam("body", type_=type_of_json))
+_CLAIM = (
+    "INSERT INTO foundation.idempotent_answer (organisation_id, key_digest, request_digest, recorded_at)"
+    " VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING 1"
+)
+_KEEP = "UPDATE foundation.idempotent_answer SET body = $3 WHERE organisation_id = $1 AND key_digest = $2"
 
 
 class IdempotencyKeyMissing(Refusal):
@@ -124,37 +125,23 @@ async def once(
     TwinInFlight
         The same key is being worked on and did not finish within the lock time-out.
     """
-    row: dict[str, UUID | bytes] = {
-        "organisation_id": organisation_id,
-        "key_digest": hashlib.sha256(key.encode()).digest(),
-        "request_digest": digest(request),
-    }
-    if not await _claim(session, row):
-        return await _kept(session, row)
+    named, asked = (organisation_id, hashlib.sha256(key.encode()).digest()), digest(request)
+    told = await driver(session)
+    try:
+        claimed = await told.fetchval(_CLAIM, *named, asked, wall_now())
+    except asyncpg.LockNotAvailableError as error:
+        raise TwinInFlight from error
+    if claimed is None:
+        return await _kept(session, named, asked)
     body = (await act()).model_dump(mode="json")
-    await session.flush()
-    await session.execute(_KEEP, row | {"body": body})
+    told = await driver(session)
+    await told.execute(_KEEP, *named, json.dumps(body))
     return Answer(body, is_replayed=False)
 
 
-async def _claim(session: AsyncSession, row: dict[str, UUID | bytes]) -> bool:
-    statement = text(
-        "INSERT INTO foundation.idempotent_answer (organisation_id, key_digest, request_digest, recorded_at)"
-        " VALUES (:organisation_id, :key_digest, :request_digest, :recorded_at)"
-        " ON CONFLICT DO NOTHING RETURNING 1"
-    )
-    try:
-        claimed = await session.execute(statement, row | {"recorded_at": wall_now()})
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
-            raise TwinInFlight from error
-        raise
-    return claimed.scalar_one_or_none() is not None
-
-
-async def _kept(session: AsyncSession, row: dict[str, UUID | bytes]) -> Answer:
-    kept = await session.get_one(IdempotentAnswer, (row["organisation_id"], row["key_digest"]))
-    if kept.request_digest != row["request_digest"]:
+async def _kept(session: AsyncSession, named: tuple[UUID, bytes], asked: bytes) -> Answer:
+    kept = await session.get_one(IdempotentAnswer, named)
+    if kept.request_digest != asked:
         raise KeyReused
     assert kept.body is not None, "an answer commits together with its body"
     return Answer(kept.body, is_replayed=True)

@@ -225,6 +225,27 @@ class Posted:
 
 
 @dataclass(frozen=True)
+class AccountWanted:
+    """An account to be opened unless it is there.
+
+    Parameters
+    ----------
+    code : str
+        Lower-case path, for example ``"cash:fund:<uuid>"``; the same for ever.
+    owner_id : UUID or None
+        The organisation that may see it; None for the platform alone.
+    floor_fen, ceiling_fen : int or None
+        Limits of the balance, which begins at zero and so must lie within.
+    """
+
+    book: Book
+    code: str
+    owner_id: UUID | None
+    floor_fen: int | None = None
+    ceiling_fen: int | None = None
+
+
+@dataclass(frozen=True)
 class AccountView:
     """An account as it stands."""
 

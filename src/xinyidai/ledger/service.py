@@ -6,17 +6,15 @@ call in ``session.begin_nested()``.
 """
 
 import json
-from collections.abc import Mapping
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
-from sqlalchemy.engine import Row
-from sqlalchemy.exc import DBAPIError
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import OrganisationKind, Role, Viewer, requires_kind, requires_role, requires_two_people
 from xinyidai.foundation.clock import add_months, business_date
+from xinyidai.foundation.database import driver
 from xinyidai.foundation.errors import Refusal
 from xinyidai.foundation.money import MAX_FEN
 from xinyidai.ledger.rules import (
@@ -26,6 +24,7 @@ from xinyidai.ledger.rules import (
     AccountCodeTaken,
     AccountNotEmpty,
     AccountUnknown,
+    AccountWanted,
     AlreadyReversed,
     AmountOutOfRange,
     Book,
@@ -48,15 +47,16 @@ from xinyidai.ledger.rules import (
 
 REVERSAL_KIND = "reversal"
 
-Sent = Mapping[str, str | int | UUID | date | datetime | list[int] | None]
+Sent = str | int | UUID | date | datetime | list[int] | list[str] | list[int | None] | list[UUID | None] | None
 
-_POST = text(
-    "SELECT journal_id, is_replayed FROM ledger.post(:tenant, :key, :kind, :effective_on, :now, :maker_id, :checker_id,"
-    " CAST(:subject AS jsonb), CAST(:account_ids AS bigint[]), CAST(:amounts_fen AS bigint[]), :reversal_of)"
+_POST = "SELECT journal_id, is_replayed FROM ledger.post($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+_OPEN_ACCOUNTS = (
+    "SELECT ledger.open_account($1, wanted.book, wanted.code, wanted.owner_id, wanted.floor_fen, wanted.ceiling_fen)"
+    " FROM unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[]) WITH ORDINALITY"
+    "  AS wanted (book, code, owner_id, floor_fen, ceiling_fen, number) ORDER BY wanted.number"
 )
-_OPEN_ACCOUNT = text("SELECT ledger.open_account(:tenant, :book, :code, :owner_id, :floor_fen, :ceiling_fen) AS id")
-_CLOSE_ACCOUNT = text("SELECT ledger.close_account(:tenant, :account_id)")
-_CLOSE_PERIOD = text("SELECT ledger.close_period(:tenant, :month, :maker_id, :checker_id, :now)")
+_CLOSE_ACCOUNT = "SELECT ledger.close_account($1, $2)"
+_CLOSE_PERIOD = "SELECT ledger.close_period($1, $2, $3, $4, $5)"
 
 
 async def post(session: AsyncSession, posting: Posting, *, now: datetime) -> Posted:
@@ -75,24 +75,22 @@ async def post(session: AsyncSession, posting: Posting, *, now: datetime) -> Pos
     """
     check_posting(posting)
     legs = sorted(posting.legs, key=lambda leg: leg.account_id)
-    row = await _call(
+    (row,) = await _call(
         session,
         _POST,
-        {
-            "tenant": TENANT,
-            "key": posting.key,
-            "kind": posting.kind,
-            "effective_on": posting.effective_on,
-            "now": now,
-            "maker_id": posting.maker_id,
-            "checker_id": posting.checker_id,
-            "subject": json.dumps(dict(posting.subject)),
-            "account_ids": [leg.account_id for leg in legs],
-            "amounts_fen": [leg.amount_fen for leg in legs],
-            "reversal_of": None,
-        },
+        TENANT,
+        posting.key,
+        posting.kind,
+        posting.effective_on,
+        now,
+        posting.maker_id,
+        posting.checker_id,
+        json.dumps(dict(posting.subject)),
+        [leg.account_id for leg in legs],
+        [leg.amount_fen for leg in legs],
+        None,
     )
-    return Posted(row.journal_id, row.is_replayed)
+    return Posted(row["journal_id"], row["is_replayed"])
 
 
 async def reverse(
@@ -115,24 +113,11 @@ async def reverse(
     check_heading(key, effective_on, maker_id, checker_id)
     if not 0 < journal_id <= MAX_ID:
         raise JournalUnknown
-    row = await _call(
-        session,
-        _POST,
-        {
-            "tenant": TENANT,
-            "key": key,
-            "kind": REVERSAL_KIND,
-            "effective_on": effective_on,
-            "now": now,
-            "maker_id": maker_id,
-            "checker_id": checker_id,
-            "subject": None,
-            "account_ids": None,
-            "amounts_fen": None,
-            "reversal_of": journal_id,
-        },
+    mirrored = (None, None, None)  # the subject, the accounts and the amounts are those of the journal
+    (row,) = await _call(
+        session, _POST, TENANT, key, REVERSAL_KIND, effective_on, now, maker_id, checker_id, *mirrored, journal_id
     )
-    return Posted(row.journal_id, row.is_replayed)
+    return Posted(row["journal_id"], row["is_replayed"])
 
 
 async def open_account(
@@ -144,16 +129,13 @@ async def open_account(
     floor_fen: int | None = None,
     ceiling_fen: int | None = None,
 ) -> int:
-    """Open an account, or return the one of that code.
+    """Open an account, or return the one of that code; as `open_accounts`, for one alone."""
+    (account_id,) = await open_accounts(session, AccountWanted(book, code, owner_id, floor_fen, ceiling_fen))
+    return account_id
 
-    Parameters
-    ----------
-    code : str
-        Lower-case path, for example ``"cash:fund:<uuid>"``; the same for ever.
-    owner_id : UUID or None
-        The organisation that may see it; None for the platform alone.
-    floor_fen, ceiling_fen : int or None
-        Limits of the balance, which begins at zero and so must lie within.
+
+async def open_accounts(session: AsyncSession, *wanted: AccountWanted) -> list[int]:
+    """Open accounts, or take those of the codes, in the order given and in one round trip; return their ids.
 
     Raises
     ------
@@ -162,21 +144,19 @@ async def open_account(
     AccountRefused, AmountOutOfRange
         The code or the limits are malformed.
     """
-    check_account(code, floor_fen, ceiling_fen)
-    row = await _call(
+    for one in wanted:
+        check_account(one.code, one.floor_fen, one.ceiling_fen)
+    rows = await _call(
         session,
-        _OPEN_ACCOUNT,
-        {
-            "tenant": TENANT,
-            "book": book.value,
-            "code": code,
-            "owner_id": owner_id,
-            "floor_fen": floor_fen,
-            "ceiling_fen": ceiling_fen,
-        },
+        _OPEN_ACCOUNTS,
+        TENANT,
+        [one.book.value for one in wanted],
+        [one.code for one in wanted],
+        [one.owner_id for one in wanted],
+        [one.floor_fen for one in wanted],
+        [one.ceiling_fen for one in wanted],
     )
-    account_id: int = row.id
-    return account_id
+    return [row["open_account"] for row in rows]
 
 
 async def close_account(session: AsyncSession, account_id: int) -> None:
@@ -187,7 +167,7 @@ async def close_account(session: AsyncSession, account_id: int) -> None:
     AccountUnknown, AccountNotEmpty
         No such account; its balance is not zero.
     """
-    await _call(session, _CLOSE_ACCOUNT, {"tenant": TENANT, "account_id": account_id})
+    await _call(session, _CLOSE_ACCOUNT, TENANT, account_id)
 
 
 async def close_period(session: AsyncSession, maker: Viewer, checker: Viewer, *, month: date, now: datetime) -> None:
@@ -207,23 +187,14 @@ async def close_period(session: AsyncSession, maker: Viewer, checker: Viewer, *,
     first = month.replace(day=1)
     if business_date(now) < add_months(first, 1):
         raise PeriodNotOver
-    await _call(
-        session,
-        _CLOSE_PERIOD,
-        {
-            "tenant": TENANT,
-            "month": first,
-            "maker_id": maker.principal_id,
-            "checker_id": checker.principal_id,
-            "now": now,
-        },
-    )
+    await _call(session, _CLOSE_PERIOD, TENANT, first, maker.principal_id, checker.principal_id, now)
 
 
-async def _call(session: AsyncSession, statement: TextClause, sent: Sent) -> Row[tuple[object, ...]]:
+async def _call(session: AsyncSession, statement: str, *sent: Sent) -> list[asyncpg.Record]:
+    connection = await driver(session)
     try:
-        return (await session.execute(statement, sent)).one()
-    except DBAPIError as error:
+        return await connection.fetch(statement, *sent)
+    except asyncpg.PostgresError as error:
         refusal = _refusal_of(error)
         if refusal is None:
             raise
@@ -252,12 +223,9 @@ _OUT_OF_RANGE = {"LG003", "22003"}
 _MALFORMED = {"LG002", "23502", "23503", "23514", "22P05"}
 
 
-def _refusal_of(error: DBAPIError) -> Refusal | None:
+def _refusal_of(error: asyncpg.PostgresError) -> Refusal | None:
     """Return the refusal that an error of a ledger function means; None for what is no refusal but a fault."""
-    cause = getattr(error.orig, "__cause__", None)
-    sqlstate = str(getattr(error.orig, "sqlstate", None))
-    detail = getattr(cause, "detail", None)
-    constraint = getattr(cause, "constraint_name", None)
+    sqlstate, detail, constraint = error.sqlstate, error.detail, error.constraint_name
     if sqlstate in _PLAIN:
         return _PLAIN[sqlstate]()
     if sqlstate in _OF_ACCOUNT:

@@ -165,8 +165,9 @@ def instalment_of(row: Instalment) -> InstalmentView:
 
 async def class_floors(session: AsyncSession) -> list[ClassFloor]:
     """Return every class floor ever in force."""
-    rows = (await session.execute(select(ClassFloorRow))).scalars().all()
-    return [ClassFloor(RiskClass(row.risk_class), row.from_days, row.effective_from, row.is_verified) for row in rows]
+    row = ClassFloorRow
+    statement = select(col(row.risk_class), col(row.from_days), col(row.effective_from), col(row.is_verified))
+    return [ClassFloor(RiskClass(risk_class), *terms) for risk_class, *terms in await session.execute(statement)]
 
 
 async def loan(session: AsyncSession, loan_id: UUID) -> LoanView:

@@ -40,6 +40,9 @@ from xinyidai.ledger import service as ledger
 from xinyidai.ledger.rules import Leg, Posting
 from xinyidai.parties.rules import PLATFORM_ID
 
+Move = tuple[str, int]
+"""An account's code and the fen that raise it."""
+
 MAX_PRINCIPAL_FEN = 10**13
 _LIVE = (ReservationState.RESERVED, ReservationState.COVERED, ReservationState.CLAIMED, ReservationState.PAID)
 
@@ -184,22 +187,18 @@ async def locked_reservation(session: AsyncSession, reservation_id: UUID) -> Res
     return row
 
 
-async def account_id(session: AsyncSession, code: str) -> int:
-    """Return the id of an account that the opening of the line made."""
-    account = await ledger_queries.account_by_code(session, code)
-    assert account is not None, f"the line's account {code} is made when it is opened"
-    return account.id
+async def legs_on(session: AsyncSession, *moves: Move) -> tuple[Leg, ...]:
+    """Return the legs of moves on accounts that the opening of the line made, without zeros; the ids in one look."""
+    moving = [(code, amount_fen) for code, amount_fen in moves if amount_fen]
+    if not moving:
+        return ()
+    found = await ledger_queries.accounts_by_code(session, {code for code, _amount_fen in moving})
+    return tuple(Leg(found[code].id, amount_fen) for code, amount_fen in moving)
 
 
-async def exposure_legs(
-    session: AsyncSession, row: Reservation, held: ReservationState, parts: RiskParts, *, sign: int
-) -> list[Leg]:
-    """Return the legs that raise (sign 1) or lower (-1) what the covering parties hold in a state, without zeros."""
-    return [
-        Leg(await account_id(session, exposure_code(row.agreement_id, held, party)), sign * parts.of(party))
-        for party in COVERING
-        if parts.of(party)
-    ]
+def exposure_moves(row: Reservation, held: ReservationState, parts: RiskParts, *, sign: int) -> list[Move]:
+    """Return what raises (sign 1) or lowers (-1) what the covering parties hold in a state."""
+    return [(exposure_code(row.agreement_id, held, party), sign * parts.of(party)) for party in COVERING]
 
 
 def move(row: Reservation, wanted: ReservationState, *, now: datetime) -> None:
@@ -295,11 +294,8 @@ def _reservation(
 
 async def _capacity_legs(session: AsyncSession, row: Reservation, parts: RiskParts, *, sign: int) -> tuple[Leg, ...]:
     """Return the legs from free capacity to what the parties hold (sign 1), or back (-1); none for nothing."""
-    if not parts.covered_fen:
-        return ()
-    held = await exposure_legs(session, row, ReservationState(row.state), parts, sign=sign)
-    available = await account_id(session, available_code(row.agreement_id))
-    return (*held, Leg(available, -sign * parts.covered_fen))
+    held = exposure_moves(row, ReservationState(row.state), parts, sign=sign)
+    return await legs_on(session, *held, (available_code(row.agreement_id), -sign * parts.covered_fen))
 
 
 async def _post(

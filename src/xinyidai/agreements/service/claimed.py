@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.service import platform_scope
 from xinyidai.agreements.queries import ReservationView, reservation_of
-from xinyidai.agreements.rules import COVERING, ReservationState, ReservationStepRefused, RiskParts, available_code
-from xinyidai.agreements.service.capacity import account_id, exposure_legs, locked_reservation, move, subject_of
+from xinyidai.agreements.rules import ReservationState, ReservationStepRefused, RiskParts, available_code
+from xinyidai.agreements.service.capacity import exposure_moves, legs_on, locked_reservation, move, subject_of
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.money import Fen
 from xinyidai.ledger import service as ledger
@@ -60,10 +60,12 @@ async def pay_exposure(
         held = reservation_of(row).held
         covering = RiskParts(paid.fund_fen, paid.guarantor_fen, Fen(0))
         rest = RiskParts(held.fund_fen, held.guarantor_fen, Fen(0)) - covering
-        legs = await exposure_legs(session, row, ReservationState.CLAIMED, held, sign=-1)
-        legs += await exposure_legs(session, row, ReservationState.PAID, covering, sign=1)
-        if rest.covered_fen:
-            legs.append(Leg(await account_id(session, available_code(row.agreement_id)), rest.covered_fen))
+        legs = await legs_on(
+            session,
+            *exposure_moves(row, ReservationState.CLAIMED, held, sign=-1),
+            *exposure_moves(row, ReservationState.PAID, covering, sign=1),
+            (available_code(row.agreement_id), rest.covered_fen),
+        )
         move(row, ReservationState.PAID, now=now)
         row.fund_paid_fen = covering.fund_fen
         row.guarantor_paid_fen = covering.guarantor_fen
@@ -71,7 +73,7 @@ async def pay_exposure(
         row.guarantor_released_fen += rest.guarantor_fen
         session.add(row)
         await session.flush()
-    return reservation_of(row), tuple(legs)
+    return reservation_of(row), legs
 
 
 async def return_exposure(
@@ -89,15 +91,17 @@ async def return_exposure(
         row = await locked_reservation(session, reservation_id)
         if row.state != ReservationState.PAID:
             raise ReservationStepRefused(state=row.state, wanted=ReservationState.PAID.value)
-        legs = await exposure_legs(session, row, ReservationState.PAID, returned, sign=-1)
-        if returned.covered_fen:
-            legs.append(Leg(await account_id(session, available_code(row.agreement_id)), returned.covered_fen))
+        legs = await legs_on(
+            session,
+            *exposure_moves(row, ReservationState.PAID, returned, sign=-1),
+            (available_code(row.agreement_id), returned.covered_fen),
+        )
         row.fund_returned_fen += returned.fund_fen
         row.guarantor_returned_fen += returned.guarantor_fen
         row.changed_at = now
         session.add(row)
         await session.flush()
-    return reservation_of(row), tuple(legs)
+    return reservation_of(row), legs
 
 
 async def _shift(
@@ -114,15 +118,16 @@ async def _shift(
         held = reservation_of(row).held
         left = ReservationState(row.state)
         move(row, wanted, now=now)
-        legs = await exposure_legs(session, row, left, held, sign=-1)
-        legs += await exposure_legs(session, row, wanted, held, sign=1)
-        if any(held.of(party) for party in COVERING):
+        legs = await legs_on(
+            session, *exposure_moves(row, left, held, sign=-1), *exposure_moves(row, wanted, held, sign=1)
+        )
+        if legs:
             await ledger.post(
                 session,
                 Posting(
                     key=f"claim:{claim_id}:{wanted.value}",
                     kind="exposure_claimed" if wanted is ReservationState.CLAIMED else "exposure_unclaimed",
-                    legs=tuple(legs),
+                    legs=legs,
                     effective_on=business_date(now),
                     maker_id=maker_id,
                     subject=subject_of(row) | {"claim_id": str(claim_id), "stage": wanted.value},

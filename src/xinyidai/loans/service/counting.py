@@ -1,7 +1,8 @@
 """Counting days past due, and what follows: the state, the class, the outcome for the score."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from itertools import groupby
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from xinyidai.foundation.clock import business_date
-from xinyidai.foundation.outbox import announce
+from xinyidai.foundation.outbox import Event, announce_all
 from xinyidai.foundation.timetable import Moment, moment_of
 from xinyidai.loans import queries
 from xinyidai.loans.events import LoanDefaulted, LoanOverdue
@@ -30,6 +31,16 @@ from xinyidai.scoring import service as scoring
 BATCH = 500
 
 
+@dataclass(frozen=True)
+class Counted:
+    """A loan after a day's count, and what is new about it."""
+
+    row: Loan
+    has_changed: bool
+    is_newly_overdue: bool
+    is_newly_defaulted: bool
+
+
 async def count_days_past_due(session: AsyncSession, *, now: datetime) -> int:
     """Count every loan that has an unpaid instalment behind it, or was late yesterday; return how many changed.
 
@@ -47,37 +58,45 @@ async def count_days_past_due(session: AsyncSession, *, now: datetime) -> int:
         if not rows:
             return changed
         owed = await _owed_by(session, rows)
-        for row in rows:
-            changed += await count_one(session, row, owed[row.id], floors, now=now)
+        counted = [count(row, owed[row.id], floors, on=business_date(now)) for row in rows]
+        await tell(session, counted, now=now)
+        changed += sum(one.has_changed for one in counted)
         if len(rows) < BATCH:
             return changed
         after = rows[-1].id
 
 
-async def count_one(
-    session: AsyncSession, row: Loan, owed: Sequence[Owed], floors: Sequence[ClassFloor], *, now: datetime
-) -> bool:
-    """Count one locked loan today; say whether anything changed. Announces what is new."""
-    today = business_date(now)
-    days = days_past_due(owed, on=today)
-    wanted = state_of(LoanState(row.state), days)
-    has_changed = days != row.days_past_due or wanted != row.state
-    ids = (str(row.id), str(row.firm_id), str(row.lender_id))
-    if wanted != row.state:
-        check_loan_step(LoanState(row.state), wanted)
+def count(row: Loan, owed: Sequence[Owed], floors: Sequence[ClassFloor], *, on: date) -> Counted:
+    """Count one locked loan and change its row; `tell` writes it and says what is new."""
+    days = days_past_due(owed, on=on)
+    before, wanted = LoanState(row.state), state_of(LoanState(row.state), days)
+    has_changed = days != row.days_past_due or wanted is not before
+    if wanted is not before:
+        check_loan_step(before, wanted)
         row.state = wanted.value
-        if wanted is LoanState.OVERDUE:
-            await announce(session, LoanOverdue(*ids), occurred_at=now)
     row.days_past_due = days
-    row.risk_class = risk_class_floor(days, floors, on=today).value
-    row.counted_on = today
-    if days > DEFAULT_AFTER_DAYS and row.defaulted_on is None:
-        row.defaulted_on = today
-        await _record_outcome(session, row, is_default=True, now=now)
-        await announce(session, LoanDefaulted(*ids), occurred_at=now)
-    session.add(row)
+    row.risk_class = risk_class_floor(days, floors, on=on).value
+    row.counted_on = on
+    is_newly_defaulted = days > DEFAULT_AFTER_DAYS and row.defaulted_on is None
+    if is_newly_defaulted:
+        row.defaulted_on = on
+    is_newly_overdue = wanted is LoanState.OVERDUE and wanted is not before
+    return Counted(row, has_changed, is_newly_overdue, is_newly_defaulted)
+
+
+async def tell(session: AsyncSession, counted: Sequence[Counted], *, now: datetime) -> None:
+    """Write counted loans, record the outcome of those that defaulted, and announce what is new, in their order."""
+    session.add_all(one.row for one in counted)
     await session.flush()
-    return has_changed
+    happened: list[Event] = []
+    for one in counted:
+        ids = (str(one.row.id), str(one.row.firm_id), str(one.row.lender_id))
+        if one.is_newly_overdue:
+            happened.append(LoanOverdue(*ids))
+        if one.is_newly_defaulted:
+            await _record_outcome(session, one.row, is_default=True, now=now)
+            happened.append(LoanDefaulted(*ids))
+    await announce_all(session, happened, occurred_at=now)
 
 
 def state_of(state: LoanState, days: int) -> LoanState:

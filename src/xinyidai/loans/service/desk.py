@@ -20,7 +20,7 @@ from xinyidai.access.service import platform_scope
 from xinyidai.audit import service as audit
 from xinyidai.foundation.errors import NotFound
 from xinyidai.ledger import service as ledger
-from xinyidai.ledger.rules import Book, Leg
+from xinyidai.ledger.rules import AccountWanted, Book, Leg
 from xinyidai.loans.models import Instalment, Loan
 
 WRITES = "loans:write"
@@ -60,15 +60,11 @@ async def instalments_of(session: AsyncSession, loan_id: UUID) -> list[Instalmen
 
 async def principal_legs(session: AsyncSession, lender_id: UUID, amount_fen: int) -> tuple[Leg, Leg]:
     """Return the legs that raise (or lower, when negative) what a lender's borrowers owe of principal."""
-    lent = await ledger.open_account(
-        session, book=Book.LENDING, code=f"lending:lender:{lender_id}:lent", owner_id=lender_id
-    )
-    outstanding = await ledger.open_account(
+    of_lender = f"lending:lender:{lender_id}"
+    lent, outstanding = await ledger.open_accounts(
         session,
-        book=Book.LENDING,
-        code=f"lending:lender:{lender_id}:principal_outstanding",
-        owner_id=lender_id,
-        floor_fen=0,
+        AccountWanted(Book.LENDING, f"{of_lender}:lent", lender_id),
+        AccountWanted(Book.LENDING, f"{of_lender}:principal_outstanding", lender_id, floor_fen=0),
     )
     return Leg(outstanding, amount_fen), Leg(lent, -amount_fen)
 

@@ -124,7 +124,7 @@ def _check_dates(accepted: AcceptedOffer, paid_out: PaidOut, *, now: datetime) -
 
 
 async def _line(session: AsyncSession, accepted: AcceptedOffer) -> CreditLine:
-    """Return the credit line of an accepted offer, made when it is not there. The demand is locked."""
+    """Return the credit line of an accepted offer, made, to be written, when there is none. The demand is locked."""
     row = await _line_of_offer(session, accepted.offer_id)
     if row is None:
         row = CreditLine(
@@ -141,7 +141,6 @@ async def _line(session: AsyncSession, accepted: AcceptedOffer) -> CreditLine:
             draw_by=accepted.disburse_by,
         )
         session.add(row)
-        await session.flush()
     return row
 
 

@@ -16,7 +16,7 @@ from xinyidai.loans.events import LoanClosed
 from xinyidai.loans.models import Loan
 from xinyidai.loans.queries import LoanView
 from xinyidai.loans.rules.life import LoanState, LoanStepRefused, check_loan_step
-from xinyidai.loans.service.counting import count_one
+from xinyidai.loans.service.counting import count, tell
 from xinyidai.loans.service.desk import instalments_of, locked_loan, principal_legs
 
 
@@ -43,7 +43,8 @@ async def mark_compensated(session: AsyncSession, loan_id: UUID, *, now: datetim
     async with platform_scope(session):
         row = await locked_loan(session, loan_id)
         owed = [queries.instalment_of(one).owed for one in await instalments_of(session, row.id)]
-        await count_one(session, row, owed, await queries.class_floors(session), now=now)
+        counted = count(row, owed, await queries.class_floors(session), on=business_date(now))
+        await tell(session, [counted], now=now)
         check_loan_step(LoanState(row.state), LoanState.COMPENSATED)
         row.state = LoanState.COMPENSATED.value
         session.add(row)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -17,7 +17,7 @@ from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.money import Fen
-from xinyidai.foundation.outbox import announce
+from xinyidai.foundation.outbox import announce_all
 from xinyidai.ledger import service as ledger
 from xinyidai.ledger.rules import Leg, Posting
 from xinyidai.loans import queries
@@ -34,7 +34,7 @@ from xinyidai.loans.rules.life import (
 )
 from xinyidai.loans.rules.repayment import PaymentDateRefused, Repayment, allocate
 from xinyidai.loans.rules.schedules import LoanTermsRefused
-from xinyidai.loans.service.counting import count_one, record_good_end
+from xinyidai.loans.service.counting import Counted, count, record_good_end, tell
 from xinyidai.loans.service.desk import (
     instalments_of,
     locked_loan,
@@ -92,22 +92,21 @@ async def repay(
         row = await locked_loan(session, loan_id)
         if row.lender_id != viewer.organisation_id:
             raise NotFound
-        before = await _by_reference(session, row, name)
-        if before is not None:
+        before = await _named_or_last(session, row, name)
+        if before is not None and before.reference == name:
             if (before.amount_fen, before.paid_on) != (amount_fen, paid_on):
                 raise PaymentReferenceReused
             return _repaid(before, row)
         if row.state not in TAKES_PAYMENTS:
             raise LoanTakesNoPayment(state=row.state)
-        await _check_date(session, row, paid_on, now=now)
+        _check_date(row, before, paid_on, now=now)
         rows = await instalments_of(session, row.id)
         planned = [queries.instalment_of(one) for one in rows]
         asked = queries.dues_of(queries.view_of(row), planned, on=paid_on)
         taken = allocate([one.owed for one in planned], Fen(amount_fen), asked, on=paid_on)
         repayment = _row_of(row, name, Fen(amount_fen), taken, paid_on, viewer.principal_id, now=now)
-        _apply(session, row, rows, taken)
+        _apply(row, rows, taken)
         session.add(repayment)
-        await session.flush()
         await _settle(session, viewer, row, rows, repayment, taken, now=now)
         await write_down(session, viewer, row, "loans.repaid", now=now)
     return _repaid(repayment, row)
@@ -123,7 +122,19 @@ async def _settle(
     *,
     now: datetime,
 ) -> None:
-    """Post the principal, release its capacity, count the loan anew, and tell the rooms around."""
+    """Close the loan or count it anew, post the principal, release its capacity, and tell the rooms around.
+
+    The row is changed before anything is written, so that it is written once.
+    """
+    counted: list[Counted] = []
+    if taken.is_closing:
+        check_loan_step(LoanState(row.state), LoanState.CLOSED)
+        row.state = LoanState.CLOSED.value
+        row.closed_on = repayment.paid_on
+        row.days_past_due = 0
+    else:
+        owed = [queries.instalment_of(one).owed for one in rows]
+        counted = [count(row, owed, await queries.class_floors(session), on=business_date(now))]
     if taken.principal_fen:
         await _post(session, viewer, row, repayment, taken, now=now)
         await demands.record_exposure(
@@ -134,20 +145,12 @@ async def _settle(
             outstanding_fen=queries.view_of(row).outstanding_fen,
             now=now,
         )
-    ids = (str(row.id), str(row.firm_id), str(row.lender_id))
     if taken.is_closing:
-        check_loan_step(LoanState(row.state), LoanState.CLOSED)
-        row.state = LoanState.CLOSED.value
-        row.closed_on = repayment.paid_on
-        row.days_past_due = 0
-        session.add(row)
-        await session.flush()
         await record_good_end(session, row, now=now)
-        await announce(session, LoanClosed(*ids), occurred_at=now)
-    else:
-        floors = await queries.class_floors(session)
-        await count_one(session, row, [queries.instalment_of(one).owed for one in rows], floors, now=now)
-    await announce(session, LoanRepaid(*ids), occurred_at=now)
+    await tell(session, counted, now=now)
+    ids = (str(row.id), str(row.firm_id), str(row.lender_id))
+    closed = [LoanClosed(*ids)] if taken.is_closing else []
+    await announce_all(session, [*closed, LoanRepaid(*ids)], occurred_at=now)
 
 
 async def _post(
@@ -179,7 +182,7 @@ async def _post(
     )
 
 
-def _apply(session: AsyncSession, row: Loan, rows: Sequence[Instalment], taken: Repayment) -> None:
+def _apply(row: Loan, rows: Sequence[Instalment], taken: Repayment) -> None:
     by_number = {one.number: one for one in rows}
     for part in taken.allocations:
         instalment = by_number[part.number]
@@ -189,20 +192,21 @@ def _apply(session: AsyncSession, row: Loan, rows: Sequence[Instalment], taken: 
         for instalment in rows:
             instalment.interest_waived_fen = instalment.interest_fen - instalment.interest_paid_fen
     row.principal_repaid_fen += taken.principal_fen
-    session.add_all([row, *rows])
 
 
-async def _check_date(session: AsyncSession, row: Loan, paid_on: date, *, now: datetime) -> None:
+def _check_date(row: Loan, last: RepaymentRow | None, paid_on: date, *, now: datetime) -> None:
     """Refuse a date out of order: the waterfall of a day depends on what was paid before it."""
-    latest = select(func.max(col(RepaymentRow.paid_on))).where(col(RepaymentRow.loan_id) == row.id)
-    last_paid_on = (await session.execute(latest)).scalar_one()
-    if not max(row.disbursed_on, last_paid_on or row.disbursed_on) <= paid_on <= business_date(now):
+    if not max(row.disbursed_on, last.paid_on if last else row.disbursed_on) <= paid_on <= business_date(now):
         raise PaymentDateRefused
 
 
-async def _by_reference(session: AsyncSession, row: Loan, reference: str) -> RepaymentRow | None:
-    statement = select(RepaymentRow).where(
-        col(RepaymentRow.loan_id) == row.id, col(RepaymentRow.reference) == reference
+async def _named_or_last(session: AsyncSession, row: Loan, reference: str) -> RepaymentRow | None:
+    """Return the loan's repayment of that reference, or else the one paid last, in one look."""
+    statement = (
+        select(RepaymentRow)
+        .where(col(RepaymentRow.loan_id) == row.id)
+        .order_by((col(RepaymentRow.reference) == reference).desc(), col(RepaymentRow.paid_on).desc())
+        .limit(1)
     )
     return (await session.execute(statement)).scalar_one_or_none()
 

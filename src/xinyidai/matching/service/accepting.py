@@ -32,7 +32,7 @@ from xinyidai.matching.service.desk import requires_firm
 from xinyidai.matching.service.ending import end_dispatches
 from xinyidai.matching.service.offering import offer_ids, requires_authority
 from xinyidai.matching.service.sending import covering_consent
-from xinyidai.matching.service.standing import move_offer, standing_locked, write_down_offer
+from xinyidai.matching.service.standing import move_offer, offer_locked, standing_locked, write_down_offer
 
 LAPSE_BATCH = 200
 LAPSED = "acceptance_lapsed"
@@ -71,10 +71,9 @@ async def accept(session: AsyncSession, viewer: Viewer, offer_id: UUID, *, now: 
     policy = await queries.limits_on(session, business_date(now))
     async with platform_scope(session):
         demand = await demands.lock(session, seen.demand_id)
-        standing = await standing_locked(session, offer_id)
-        row = await session.get_one(Offer, offer_id)
+        standing, row, sent = await offer_locked(session, offer_id)
         await _requires_open(session, demand, standing, now=now)
-        await _requires_leave(session, row, now=now)
+        await _requires_leave(session, row, sent, now=now)
         standing.reservation_id = await _reserve(session, row, now=now)
         standing.accepted_by, standing.accepted_at = viewer.principal_id, now
         standing.disburse_by = business_date(now) + timedelta(days=policy.acceptance_days)
@@ -91,7 +90,8 @@ async def accept(session: AsyncSession, viewer: Viewer, offer_id: UUID, *, now: 
 async def mark_disbursed(session: AsyncSession, offer_id: UUID, *, now: datetime) -> None:
     """Write down that the accepted offer was paid out: it can no longer lapse and its demand is closed.
 
-    For the room that makes loans, in its transaction. Repeating it changes nothing. Locks the demand, then the offer.
+    For the room that makes loans, in its transaction, which holds the demand's lock. Repeating it changes nothing.
+    Locks the offer.
 
     Raises
     ------
@@ -99,7 +99,7 @@ async def mark_disbursed(session: AsyncSession, offer_id: UUID, *, now: datetime
         No such offer; not accepted, or lapsed.
     """
     async with platform_scope(session):
-        standing = await _demand_and_standing_locked(session, offer_id)
+        standing = await standing_locked(session, offer_id)
         if standing.state == OfferState.DISBURSED:
             return
         await move_offer(session, standing, OfferState.DISBURSED, now=now)
@@ -153,8 +153,7 @@ async def _requires_open(session: AsyncSession, demand: DemandView, standing: Of
     offer_moved(OfferState(standing.state), OfferState.ACCEPTED)
 
 
-async def _requires_leave(session: AsyncSession, row: Offer, *, now: datetime) -> None:
-    sent = await session.get_one(Dispatch, row.dispatch_id)
+async def _requires_leave(session: AsyncSession, row: Offer, sent: Dispatch, *, now: datetime) -> None:
     if row.is_inside is not None:
         # An offer from before the two stages was issued as binding without an authority, and stays what it was.
         await requires_authority(session, sent, now=now)
@@ -194,13 +193,6 @@ async def _lapse(session: AsyncSession, standing: OfferStanding, *, now: datetim
     await end_dispatches(session, row.demand_id, except_lender=None, end_code=OfferEnd.DEMAND_ENDED, now=now)
     await write_down_offer(session, None, row, "matching.acceptance_lapsed", now=now)
     await announce(session, AcceptanceLapsed(*offer_ids(row)), occurred_at=now)
-
-
-async def _demand_and_standing_locked(session: AsyncSession, offer_id: UUID) -> OfferStanding:
-    row = await session.get(Offer, offer_id)
-    if row is not None:
-        await demands.lock(session, row.demand_id)
-    return await standing_locked(session, offer_id)
 
 
 def _view(row: Offer, standing: OfferStanding) -> AcceptedView:

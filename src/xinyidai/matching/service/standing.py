@@ -11,7 +11,7 @@ from xinyidai.access.rules import Viewer
 from xinyidai.audit import service as audit
 from xinyidai.consents.rules import Purpose
 from xinyidai.foundation.errors import NotFound
-from xinyidai.matching.models import Offer, OfferStanding
+from xinyidai.matching.models import Dispatch, Offer, OfferStanding
 from xinyidai.matching.rules.states import BEFORE_THE_FIRM, OfferEnd, OfferState, offer_moved
 
 
@@ -26,6 +26,23 @@ async def standing_locked(session: AsyncSession, offer_id: UUID) -> OfferStandin
     if row is None:
         raise NotFound
     return row
+
+
+async def offer_locked(session: AsyncSession, offer_id: UUID) -> tuple[OfferStanding, Offer, Dispatch]:
+    """Lock where an offer stands, as `standing_locked`, and return it with the offer and its dispatch."""
+    statement = (
+        select(OfferStanding, Offer, Dispatch)
+        .join(Offer, col(Offer.id) == col(OfferStanding.offer_id))
+        .join(Dispatch, col(Dispatch.id) == col(Offer.dispatch_id))
+        .where(col(OfferStanding.offer_id) == offer_id)
+        .with_for_update(of=OfferStanding)
+        .execution_options(populate_existing=True)
+    )
+    found = (await session.execute(statement)).one_or_none()
+    if found is None:
+        raise NotFound
+    standing, row, sent = found
+    return standing, row, sent
 
 
 async def move_offer(
