@@ -193,12 +193,13 @@ async def close_period(session: AsyncSession, maker: Viewer, checker: Viewer, *,
 async def _call(session: AsyncSession, statement: str, *sent: Sent) -> list[asyncpg.Record]:
     connection = await driver(session)
     try:
-        return await connection.fetch(statement, *sent)
+        rows: list[asyncpg.Record] = await connection.fetch(statement, *sent)
     except asyncpg.PostgresError as error:
         refusal = _refusal_of(error)
         if refusal is None:
             raise
         raise refusal from error
+    return rows
 
 
 _PLAIN: dict[str, type[Refusal]] = {

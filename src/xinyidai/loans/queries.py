@@ -167,7 +167,8 @@ async def class_floors(session: AsyncSession) -> list[ClassFloor]:
     """Return every class floor ever in force."""
     row = ClassFloorRow
     statement = select(col(row.risk_class), col(row.from_days), col(row.effective_from), col(row.is_verified))
-    return [ClassFloor(RiskClass(risk_class), *terms) for risk_class, *terms in await session.execute(statement)]
+    rows = await session.execute(statement)
+    return [ClassFloor(RiskClass(risk_class), days, since, verified) for risk_class, days, since, verified in rows]
 
 
 async def loan(session: AsyncSession, loan_id: UUID) -> LoanView:
