@@ -312,3 +312,40 @@ async def test_the_database_holds_no_dispatch_without_consent_and_digest(session
         ("decision_id", "NO"),
         ("eligibility_digest", "NO"),
     ]
+
+
+@pytest.mark.parametrize("other", [None, "does not fit", "fits"])
+async def test_two_noes_of_one_moment_come_to_the_same_in_whatever_order_they_are_heard(
+    session: AsyncSession, noon: datetime, other: str | None
+) -> None:
+    banks = [await a_bank(session, now=noon) for _ in range(2)]
+    if other:
+        banks.append(await a_bank(session, min_age_months=600 if other == "does not fit" else 0, now=noon))
+    ends = set()
+    for order in ("Aa Bb", "AB ab", "AB ba", "Bb Aa"):
+        firm, demand = await an_asking_firm(session, *banks[:2], now=noon)
+        first, second = (await service.match(session, demand.id, now=noon)).dispatches
+        if other:
+            await a_consent_to(session, firm, banks[2].id, now=noon)
+        by_letter = {"A": first, "B": second}
+        for letter in order.replace(" ", ""):
+            said = by_letter[letter.upper()]
+            desk = next(bank.desk for bank in banks if bank.id == said.lender_id)
+            if letter.isupper():
+                await service.decline(session, desk.maker, said.id, reason=DeclineReason.POLICY_AGE, now=noon)
+            else:
+                await service.replace_dispatch(session, said.id, path=DispatchPath.AFTER_DECLINE, now=noon)
+        made = text("SELECT count(*) FROM matching.matching WHERE demand_id = :demand_id")
+        asked = await queries.dispatches_for(session, demand.id)
+        ends.add(
+            (
+                (await session.execute(made, {"demand_id": demand.id})).scalar_one(),
+                tuple(sorted((one.lender_id, one.path) for one in asked)),
+                (await demands.demand(session, firm, demand.id, now=noon)).state,
+            )
+        )
+
+    ((matchings, lenders, state),) = ends
+    assert matchings == 2
+    assert len(lenders) == (3 if other == "fits" else 2)
+    assert state is (DemandState.MATCHING if other == "fits" else DemandState.REJECTED_ALL)

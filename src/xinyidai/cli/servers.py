@@ -24,20 +24,27 @@ PORT = 8000
 @click.command()
 @click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
 @click.option("--port", default=PORT, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-def serve(host: str, port: int) -> None:
+@click.option(
+    "--sends/--no-sends",
+    default=True,
+    show_default=True,
+    help="Hand deliveries to the broker once they are committed; without, a driver does, and else the sweeper.",
+)
+def serve(host: str, port: int, sends: bool) -> None:
     """Serve the pages, the JSON API under /api/v1 and its reference page under /api."""
     require_free_port(host, port)
     if missing_assets():
         raise click.ClickException("the pages' styles and scripts are not installed; `python3 run.py serve` does that")
     with surroundings(with_broker=True) as around:
-        serve_http(around, host=host, port=port)
+        serve_http(around, host=host, port=port, sends=sends)
 
 
-def serve_http(around: Surroundings, *, host: str, port: int) -> None:
-    """Serve until told to stop."""
+def serve_http(around: Surroundings, *, host: str, port: int, sends: bool = True) -> None:
+    """Serve until told to stop; without `sends`, committed deliveries wait for who hands them to the broker."""
     broker_url = _broker_url(around)
     load_rooms()
-    connect_broker(broker_url)
+    if sends:
+        connect_broker(broker_url)
     sessions = make_sessions(make_engine(around.settings.dsn(DatabaseRole.APP)))
     # Several web processes on one host are one name: what matters is that one of them was heard.
     heart = Heart(broker_url, f"web@{socket.gethostname()}", file=None)

@@ -53,6 +53,11 @@ _LINES: Final = (
     " FROM demands.demand d JOIN parties.party f ON f.id = d.firm_id",
     "SELECT 'score', f.credit_code, s.purpose, s.pd_ppm, s.score_points, s.band,"
     " (s.scored_at AT TIME ZONE 'Asia/Shanghai')::date FROM scoring.score s JOIN parties.party f ON f.id = s.firm_id",
+    "SELECT 'matching', f.credit_code, d.amount_fen, (m.matched_at AT TIME ZONE 'Asia/Shanghai')::date, told.said"
+    " FROM matching.matching m JOIN decisions.decision k ON k.id = m.decision_id"
+    " JOIN demands.demand d ON d.id = m.demand_id JOIN parties.party f ON f.id = m.firm_id,"
+    " LATERAL (SELECT string_agg((one - 'product_id' - 'lender_id')::text, ' ' ORDER BY one ->> 'product_code') AS said"
+    " FROM jsonb_path_query(k.outcome::jsonb, '$.*[*]') AS one) AS told",
     "SELECT 'dispatch', f.credit_code, l.credit_code, p.code, x.path, x.state,"
     " (x.sent_at AT TIME ZONE 'Asia/Shanghai')::date, x.due_on,"
     " x.decline_code FROM matching.dispatch x JOIN parties.party f ON f.id = x.firm_id"

@@ -60,7 +60,7 @@ class Driver:
         return now
 
     async def live_day(self, now: datetime) -> None:
-        """Tick, then let everybody act and the worker follow, until there is nothing more to do."""
+        """Tick, then by turns let the worker follow and everybody act, until there is nothing more to do."""
         await self._tick(now)
         for _round in range(MAX_ROUNDS):
             await self.rest()
@@ -71,17 +71,20 @@ class Driver:
         raise StuckError(f"on {now.astimezone(SHANGHAI):%Y-%m-%d} somebody acts without end: {dict(done)}")
 
     async def rest(self) -> None:
-        """Wait until no message is left and no delivery waits; hand out again what is due for another try."""
+        """Hand out what waits, in the order in which it happened, until no message is left and no delivery waits.
+
+        Who acts in a round hands out nothing: what a delivery finds does not hang on how fast worker and city are.
+        """
         give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
             await self._until(self._queue_is_empty, "messages")
-            if not await self._count_waiting():
-                return
             due = await outbox.waiting(self.sessions)
             for delivery_id in due:
                 deliver.apply_async((str(delivery_id),))
             if due:
                 continue
+            if not await self._count_waiting():
+                return
             if asyncio.get_running_loop().time() > give_up_at:
                 raise StuckError("a delivery is put off for too long")
             await asyncio.sleep(0.1)

@@ -140,7 +140,8 @@ async def _live(connected: Connected, plan: CityPlan, beside: Neighbours, *, dat
     await _hurry(known, database)
     stage = stage_at(connected, connected.clock.now())
     # They take as long to start as the seeding takes, and a second core is idle meanwhile.
-    web = beside.start(["xinyidai", "serve", "--port", str(port)])
+    # What was committed waits for the driver: it is delivered after everybody has acted, in the same order each time.
+    web = beside.start(["xinyidai", "serve", "--port", str(port), "--no-sends"])
     beside.start(["xinyidai", "work", "--solo"])
     with reading(plan) as city:
         duties = await seed_city(stage, city, plan, platform_url=platform_url)

@@ -75,15 +75,27 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Assembled:
-    """A matching that was decided and recorded in this transaction."""
+class Weighed:
+    """What a matching would decide; nothing is recorded, and nobody is asked yet."""
 
     demand: DemandView
     policy: MatchingPolicy
     reach: Reach
     facts: Mapping[str, Fact]
+    consent_ids: tuple[UUID, ...]
     standings: Mapping[str, Standing]
     decision: Decision
+
+    @property
+    def goes_on(self) -> bool:
+        """Say whether a lender is left that fits and may still be asked."""
+        return bool(self.decision.ranked) and len(self.reach.asked) < self.policy.lenders_in_all
+
+
+@dataclass(frozen=True)
+class Assembled(Weighed):
+    """A matching that was decided and recorded in this transaction."""
+
     decision_id: UUID
 
 
@@ -102,34 +114,44 @@ async def reach_of(session: AsyncSession, demand: DemandView, *, now: datetime) 
     return Reach(shelf, asked, allowed)
 
 
-async def assemble(session: AsyncSession, demand: DemandView, reach: Reach, *, now: datetime) -> Assembled:
-    """Gather facts, decide by the pure rules and record the decision. The session is in platform scope.
+async def weigh(session: AsyncSession, demand: DemandView, reach: Reach, *, now: datetime) -> Weighed:
+    """Gather facts and decide by the pure rules. The session is in platform scope.
 
     A missing consent to the platform, or no score, is a fact like others: products that ask for a score then fail.
     """
     policy = await queries.limits_on(session, business_date(now))
-    shelf = reach.shelf
-    facts, consent_ids = await applicant_facts(session, demand, shelf, policy, now=now)
-    lender_ids = {UUID(product.lender_id) for product in shelf}
+    facts, consent_ids = await applicant_facts(session, demand, reach.shelf, policy, now=now)
+    lender_ids = {UUID(product.lender_id) for product in reach.shelf}
     standings = await standings_of(
         session, demand, lender_ids, policy, allowed=reach.allowed, asked=reach.asked, now=now
     )
-    decision = decide(shelf, facts, standings)
-    shelf_digest = await _keep_shelf(session, shelf, now=now)
+    return Weighed(demand, policy, reach, facts, consent_ids, standings, decide(reach.shelf, facts, standings))
+
+
+async def record(session: AsyncSession, weighed: Weighed, *, now: datetime) -> Assembled:
+    """Record a matching with what it was decided from. The session is in platform scope."""
+    demand, limits = weighed.demand, weighed.policy.effective_from.isoformat()
+    shelf_digest = await _keep_shelf(session, weighed.reach.shelf, now=now)
     decision_id = await decisions.record(
         session,
         kind=KIND,
         subject_id=demand.firm_id,
-        vector=vector_of(facts, standings),
-        outcome=outcome_of(decision),
-        reasons=reasons_of(decision),
-        versions={"rules": RULES_VERSION, "shelf": shelf_digest.hex(), "limits": policy.effective_from.isoformat()},
-        consent_ids=consent_ids,
+        vector=vector_of(weighed.facts, weighed.standings),
+        outcome=outcome_of(weighed.decision),
+        reasons=reasons_of(weighed.decision),
+        versions={"rules": RULES_VERSION, "shelf": shelf_digest.hex(), "limits": limits},
+        consent_ids=weighed.consent_ids,
         now=now,
     )
     session.add(Matching(decision_id=decision_id, demand_id=demand.id, firm_id=demand.firm_id, matched_at=now))
     await session.flush()
-    return Assembled(demand, policy, reach, facts, standings, decision, decision_id)
+    return Assembled(**vars(weighed), decision_id=decision_id)
+
+
+async def assemble(session: AsyncSession, demand: DemandView, *, now: datetime) -> Assembled:
+    """Weigh a locked demand as it stands now, and record it. The session is in platform scope."""
+    reach = await reach_of(session, demand, now=now)
+    return await record(session, await weigh(session, demand, reach, now=now), now=now)
 
 
 async def applicant_facts(

@@ -41,7 +41,7 @@ from xinyidai.matching.rules.states import (
     sayable,
     told_to_firm,
 )
-from xinyidai.matching.service.assembling import Assembled, assemble, reach_of
+from xinyidai.matching.service.assembling import Assembled, Reach, assemble, reach_of, record, weigh
 from xinyidai.matching.service.desk import requires_lender_desk
 from xinyidai.matching.service.ending import end_dispatches, end_one, locked
 from xinyidai.matching.service.sending import send_by_hand, send_to_best
@@ -74,7 +74,7 @@ async def match(session: AsyncSession, demand_id: UUID, *, now: datetime) -> Mat
     """
     async with platform_scope(session):
         demand = await demands.mark(session, demand_id, DemandState.MATCHING, now=now)
-        assembled = await assemble(session, demand, await reach_of(session, demand, now=now), now=now)
+        assembled = await assemble(session, demand, now=now)
         most = assembled.policy.lenders_at_once
         sent = await send_to_best(session, assembled, path=DispatchPath.MATCH, most=most, now=now)
         if not sent:
@@ -100,7 +100,7 @@ async def assign(
     async with platform_scope(session):
         demand = await demands.lock(session, demand_id)
         requires_seeking(demand)
-        assembled = await assemble(session, demand, await reach_of(session, demand, now=now), now=now)
+        assembled = await assemble(session, demand, now=now)
         row = await send_by_hand(session, assembled, product_id, assigned_by=viewer.principal_id, now=now)
         await write_down_dispatch(session, viewer, row, "matching.assigned", now=now)
     return dispatch_view(row)
@@ -203,7 +203,8 @@ async def replace_dispatch(
         row = await locked(session, dispatch_id)
         if demand.state not in SEEKING or row.state not in (DispatchState.DECLINED, DispatchState.TIMED_OUT):
             return None
-        sent = await _ask_next(session, demand, path=path, now=now)
+        reach = await reach_of(session, demand, now=now)
+        sent = await _ask_next(session, demand, reach, path=path, now=now)
         if sent is None:
             return None
         row.state = dispatch_moved(DispatchState(row.state), DispatchState.REDISPATCHED).value
@@ -221,8 +222,9 @@ async def settle(session: AsyncSession, demand_id: UUID, *, now: datetime) -> No
             return
         if demand.state is DemandState.OFFERED and not await _is_offer_open(session, demand_id):
             demand = await demands.mark(session, demand_id, DemandState.MATCHING, now=now)
-        if not await _anybody_left(session, demand_id):
-            await _ask_next(session, demand, path=DispatchPath.AFTER_DECLINE, now=now)
+        reach = await reach_of(session, demand, now=now)
+        if not reach.is_with_somebody:
+            await _ask_next(session, demand, reach, path=DispatchPath.AFTER_DECLINE, now=now)
 
 
 async def end_for_demand(session: AsyncSession, demand_id: UUID, *, now: datetime) -> int:
@@ -291,12 +293,19 @@ async def own_locked(session: AsyncSession, viewer: Viewer, dispatch_id: UUID) -
     return await locked(session, dispatch_id), demand
 
 
-async def _ask_next(session: AsyncSession, demand: DemandView, *, path: DispatchPath, now: datetime) -> Dispatch | None:
-    """Match anew and send to the best that is left; where nobody can be and others still look, decide nothing."""
-    reach = await reach_of(session, demand, now=now)
+async def _ask_next(
+    session: AsyncSession, demand: DemandView, reach: Reach, *, path: DispatchPath, now: datetime
+) -> Dispatch | None:
+    """Match anew and send to the best that is left; where nobody is and others still look, decide nothing.
+
+    So noes of one moment come to the same decisions in whatever order they are heard: the last one ends the demand.
+    """
     if reach.is_with_somebody and not reach.has_anybody_new:
         return None
-    assembled = await assemble(session, demand, reach, now=now)
+    weighed = await weigh(session, demand, reach, now=now)
+    if reach.is_with_somebody and not weighed.goes_on:
+        return None
+    assembled = await record(session, weighed, now=now)
     sent = await send_to_best(session, assembled, path=path, most=1, now=now)
     if sent:
         return sent[0]
@@ -325,13 +334,6 @@ async def _open_lenders(session: AsyncSession, firm_id: UUID) -> dict[UUID, list
     for demand_id, lender_id in await session.execute(statement):
         found.setdefault(demand_id, []).append(lender_id)
     return found
-
-
-async def _anybody_left(session: AsyncSession, demand_id: UUID) -> bool:
-    waiting = select(func.count()).where(
-        col(Dispatch.demand_id) == demand_id, col(Dispatch.state).in_(list(OPEN_TO_LENDER))
-    )
-    return bool((await session.execute(waiting)).scalar_one())
 
 
 async def _is_offer_open(session: AsyncSession, demand_id: UUID) -> bool:
