@@ -2,17 +2,18 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import redis.asyncio as redis
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from xinyidai.cli.demo.reading import CityReader
 from xinyidai.foundation import outbox
-from xinyidai.foundation.clock import SHANGHAI, BusinessClock, start_of_day
+from xinyidai.foundation.clock import SHANGHAI, BusinessClock, start_of_day, wall_now
 from xinyidai.foundation.database import Sessions, in_single_statements
 from xinyidai.foundation.timetable import jobs, period_of
 from xinyidai.worker import deliver, tick
@@ -28,8 +29,9 @@ _JOBS: Final = text(
     " CAST(:periods AS text[])))"
 )
 _LEFT: Final = text(
-    "SELECT count(*) FILTER (WHERE state = 'waiting'), count(*) FILTER (WHERE state = 'parked')"
-    " FROM foundation.outbox_delivery WHERE state IN ('waiting', 'parked')"
+    "SELECT d.id, d.state, d.due_at <= :wall AS is_due FROM foundation.outbox_delivery d"
+    " JOIN foundation.outbox_event e ON e.id = d.event_id"
+    " WHERE d.state <> 'done' ORDER BY e.recorded_at, d.consumer, d.id"
 )
 
 Condition = Callable[[], Awaitable[bool]]
@@ -78,13 +80,14 @@ class Driver:
         give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
             await self._until(self._queue_is_empty, "messages")
-            due = await outbox.waiting(self.sessions)
+            left = await self._left()
+            if not left:
+                return
+            due = [one.id for one in left if one.is_due]
             for delivery_id in due:
                 deliver.apply_async((str(delivery_id),))
             if due:
                 continue
-            if not await self._count_waiting():
-                return
             if asyncio.get_running_loop().time() > give_up_at:
                 raise StuckError("a delivery is put off for too long")
             await asyncio.sleep(0.1)
@@ -111,12 +114,13 @@ class Driver:
         pipeline.hlen(IN_HAND)
         return not any(await pipeline.execute())
 
-    async def _count_waiting(self) -> int:
+    async def _left(self) -> Sequence[Row[UUID, str, bool]]:
+        """Return the deliveries that are not done, in the order of their events."""
         async with in_single_statements(self.sessions) as session:
-            waiting, parked = (await session.execute(_LEFT)).one()
-        if parked:
+            left = (await session.execute(_LEFT, {"wall": wall_now()})).all()
+        if any(one.state == outbox.DeliveryState.PARKED for one in left):
             raise StuckError("a delivery was given up: see the worker's log")
-        return int(waiting)
+        return left
 
     async def _until(self, is_true: Condition, what: str) -> None:
         give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
