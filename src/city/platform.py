@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -51,12 +51,12 @@ class Answer:
 
 
 class Platform:
-    """One way for all the city's actors; `wire` in place of HTTP connections to `url`."""
+    """One way for all the city's actors; `wire` in place of HTTP connections to the platform's addresses."""
 
-    def __init__(self, url: str, *, seed: int, wire: Wire | None = None) -> None:
+    def __init__(self, urls: Sequence[str], *, seed: int, wire: Wire | None = None) -> None:
         self._seed = seed
         self._waited = 0
-        self._wire = Connections(url) if wire is None else wire
+        self._wire = Connections(urls) if wire is None else wire
         self._is_closed = False
 
     async def __aenter__(self) -> "Platform":

@@ -37,7 +37,8 @@ class CityFile:
 
     seed: int
     mode: Mode
-    platform_url: str
+    platform_urls: tuple[str, ...]
+    """Addresses of one platform: `platform_url`, and where it is served as well, `also_at`."""
     tax: TaxClient | None
     actors: Mapping[str, Actor]
 
@@ -59,7 +60,7 @@ def read_city_file(path: Path, *, seed: int, mode: Mode) -> CityFile:
         The file is not what the contract says.
     """
     if not path.exists():
-        return CityFile(seed, mode, "", None, {})
+        return CityFile(seed, mode, (), None, {})
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
         tax = found.get("tax")
@@ -77,7 +78,7 @@ def read_city_file(path: Path, *, seed: int, mode: Mode) -> CityFile:
         return CityFile(
             seed=int(found.get("seed", seed)),
             mode=Mode(found.get("mode", mode)),
-            platform_url=str(found["platform_url"]),
+            platform_urls=(str(found["platform_url"]), *map(str, found.get("also_at", []))),
             tax=TaxClient(str(tax["client_id"]), str(tax["client_secret"]), tuple(map(str, tax["redirect_uris"])))
             if tax
             else None,

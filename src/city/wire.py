@@ -5,7 +5,7 @@ more on each than the call itself takes.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -50,22 +50,30 @@ class Wire(Protocol):
 
 
 class Connections:
-    """Connections to one address, as many as are needed at a time."""
+    """Connections to the addresses of one platform, as many as are needed; each call goes where fewest are."""
 
-    def __init__(self, url: str) -> None:
-        self._pool = connection_from_url(url, maxsize=MOST_CONNECTIONS, timeout=TIMEOUT, retries=False)
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._pools = [
+            connection_from_url(url, maxsize=MOST_CONNECTIONS, timeout=TIMEOUT, retries=False) for url in urls
+        ]
+        self._on_their_way = [0] * len(self._pools)
         self._threads = ThreadPoolExecutor(MOST_CONNECTIONS, thread_name_prefix="wire")
 
     async def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         """Send it once; see `Wire`."""
-        ask = partial(self._pool.request, method, path, body=body, headers=headers)
+        place = self._on_their_way.index(min(self._on_their_way))
+        ask = partial(self._pools[place].request, method, path, body=body, headers=headers)
+        self._on_their_way[place] += 1
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
         except HTTPError as error:
             raise WireSilent from error
+        finally:
+            self._on_their_way[place] -= 1
         return Reply(answer.status, answer.data, answer.headers.get("Retry-After"))
 
     async def close(self) -> None:
         """Let the connections go; what is on its way still ends, in its thread, so that nobody's life is cut off."""
         self._threads.shutdown(wait=False)
-        self._pool.close()
+        for pool in self._pools:
+            pool.close()

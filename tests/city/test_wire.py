@@ -56,7 +56,7 @@ async def insist(wire: Connections, path: str) -> Reply:
 
 
 async def test_a_dropped_connection_is_opened_again(listener: str) -> None:
-    wire = Connections(listener)
+    wire = Connections([listener])
 
     replies = [await insist(wire, path) for path in ("/dropped", "/dropped", "/kept")]
     await wire.close()
@@ -65,7 +65,7 @@ async def test_a_dropped_connection_is_opened_again(listener: str) -> None:
 
 
 async def test_nobody_listening_is_silence() -> None:
-    wire = Connections("http://127.0.0.1:9")
+    wire = Connections(["http://127.0.0.1:9"])
 
     with pytest.raises(WireSilent):
         await wire.send("POST", "/", {}, b"")
@@ -73,7 +73,7 @@ async def test_nobody_listening_is_silence() -> None:
 
 
 async def test_what_is_on_its_way_ends_after_the_wire_was_closed(listener: str) -> None:
-    wire = Connections(listener)
+    wire = Connections([listener])
     on_its_way = asyncio.create_task(wire.send("POST", "/held", {}, b"said"))
     await asyncio.sleep(0.1)
 
@@ -81,3 +81,18 @@ async def test_what_is_on_its_way_ends_after_the_wire_was_closed(listener: str) 
     HELD.set()
 
     assert (await on_its_way).content == b"said"
+
+
+async def test_of_two_addresses_the_idle_one_is_called(listener: str) -> None:
+    wire = Connections([listener, "http://127.0.0.1:9"])
+
+    first = await wire.send("POST", "/kept", {}, b"said")
+    on_its_way = asyncio.create_task(wire.send("POST", "/held", {}, b"held"))
+    await asyncio.sleep(0.1)
+    with pytest.raises(WireSilent):
+        await wire.send("POST", "/kept", {}, b"to the other, where nobody listens")
+    HELD.set()
+    held, last = await on_its_way, await wire.send("POST", "/kept", {}, b"said")
+    await wire.close()
+
+    assert [one.content for one in (first, held, last)] == [b"said", b"held", b"said"]

@@ -115,7 +115,7 @@ class City:
             store, stamp=own / CLOCK_STAMP, mode=ground.mode, starts_at=ground.starts_at, wall=ground.wall
         )
         registry = {firm.credit_code: firm for firm in make_firms(ground.seed, ground.firms)}
-        empty = CityFile(ground.seed, ground.mode, "", None, {})
+        empty = CityFile(ground.seed, ground.mode, (), None, {})
         return cls(ground, store, clock, registry, empty, only_bank=only_bank)
 
     async def settle(self) -> bool:
@@ -137,7 +137,7 @@ class City:
             if not found.actors:
                 return False
             platform = await self._stack.enter_async_context(
-                Platform(self.city_file.platform_url, seed=self.city_file.seed, wire=self.ground.wire)
+                Platform(self.city_file.platform_urls, seed=self.city_file.seed, wire=self.ground.wire)
             )
             self.inhabitants = self._inhabitants(platform)
             return True

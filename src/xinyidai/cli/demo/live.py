@@ -119,7 +119,7 @@ class Preparing:
         assert known.broker_url is not None, "the broker was started with the servers"
         connect_broker(known.broker_url.get_secret_value())
         with reading(self.keeper.plan) as city:
-            await seed_city(stage, city, self.keeper.plan, platform_url=self.platform_url)
+            await seed_city(stage, city, self.keeper.plan, platform_urls=(self.platform_url,))
 
     def _tell_clock(self, act: str) -> None:
         with reading(self.keeper.plan) as city:

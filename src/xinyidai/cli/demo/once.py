@@ -32,6 +32,8 @@ from xinyidai.worker import connect_broker, load_rooms
 FIRMS: Final = 210
 MONTHS: Final = 18
 LOCKSTEP: Final = "lockstep"
+WEB_PROCESSES: Final = 2
+"""All look before anybody acts, so two answer at a time; acts come one after another."""
 TOLD_EVERY_DAYS: Final = 91
 
 
@@ -94,13 +96,16 @@ def reading(plan: CityPlan) -> Generator[CityReader]:
         yield city
 
 
-async def seed_city(stage: Stage, city: CityReader, plan: CityPlan, *, platform_url: str) -> dict[str, Desk]:
+async def seed_city(
+    stage: Stage, city: CityReader, plan: CityPlan, *, platform_urls: tuple[str, ...]
+) -> dict[str, Desk]:
     """Seed platform and city from the registry; return the desks of institutions by their duty."""
     known = stage.connected.settings
     assert known.tax_client_id is not None, "it was set with the city's address"
     assert known.tax_client_secret is not None, "it was set with the city's address"
-    tax = TaxClient(known.tax_client_id, known.tax_client_secret.get_secret_value(), seeding.ways_back(platform_url))
-    ground = CityGround(plan.seed, plan.mode, platform_url, tax)
+    ways_back = seeding.ways_back(platform_urls[0])
+    tax = TaxClient(known.tax_client_id, known.tax_client_secret.get_secret_value(), ways_back)
+    ground = CityGround(plan.seed, plan.mode, platform_urls, tax)
     firms, institutions = city.firms(), city.institutions()
     write_city_file(plan.toml, ground)
     city.read_keys()
@@ -132,8 +137,8 @@ async def _hurry(known: Settings, database: str) -> None:
 
 
 async def _live(connected: Connected, plan: CityPlan, beside: Neighbours, *, database: str, months: int) -> Ending:
-    port = free_port()
-    platform_url = f"http://{HOST}:{port}"
+    ports = [free_port() for _ in range(WEB_PROCESSES)]
+    urls = tuple(f"http://{HOST}:{port}" for port in ports)
     known = connected.settings
     assert known.broker_url is not None, "the broker was started or named"
     connect_broker(known.broker_url.get_secret_value())
@@ -141,11 +146,12 @@ async def _live(connected: Connected, plan: CityPlan, beside: Neighbours, *, dat
     stage = stage_at(connected, connected.clock.now())
     # They take as long to start as the seeding takes, and a second core is idle meanwhile.
     # What was committed waits for the driver: it is delivered after everybody has acted, in the same order each time.
-    web = beside.start(["xinyidai", "serve", "--port", str(port), "--no-sends"])
+    webs = [beside.start(["xinyidai", "serve", "--port", str(port), "--no-sends"]) for port in ports]
     beside.start(["xinyidai", "work", "--solo"])
     with reading(plan) as city:
-        duties = await seed_city(stage, city, plan, platform_url=platform_url)
-        wait_for(f"{platform_url}/health/live", web, "the web server")
+        duties = await seed_city(stage, city, plan, platform_urls=urls)
+        for url, web in zip(urls, webs, strict=True):
+            wait_for(f"{url}/health/live", web, "the web server")
         stage.tell("web, worker and city are up; days pass")
         began = stage.now
         async with redis.Redis.from_url(known.broker_url.get_secret_value()) as broker:

@@ -66,7 +66,7 @@ class CityGround:
 
     seed: int
     mode: str
-    platform_url: str
+    platform_urls: tuple[str, ...]
     tax: TaxClient
 
 
@@ -157,7 +157,8 @@ def write_city_file(path: Path, ground: CityGround, actors: Sequence[Actor] = ()
     lines = [
         f"seed = {ground.seed}",
         f"mode = {_quoted(ground.mode)}",
-        f"platform_url = {_quoted(ground.platform_url)}",
+        f"platform_url = {_quoted(ground.platform_urls[0])}",
+        f"also_at = [{', '.join(map(_quoted, ground.platform_urls[1:]))}]",
     ]
     lines += ["", "[tax]", f"client_id = {_quoted(tax.client_id)}", f"client_secret = {_quoted(tax.client_secret)}"]
     lines += [f"redirect_uris = [{', '.join(map(_quoted, tax.redirect_uris))}]"]
