@@ -1,6 +1,8 @@
 """Matching: whom a demand is sent to, why not to others, and what happens when nobody answers."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from builders_demands import a_consent_to, a_demand
@@ -21,6 +23,7 @@ from xinyidai.matching import queries, service
 from xinyidai.matching.rules.eligibility import Filter
 from xinyidai.matching.rules.offers import DemandNotOpen, LenderAskedBefore, NotEligible
 from xinyidai.matching.rules.states import DeclineReason, DispatchPath, DispatchState, IllegalDispatchStep
+from xinyidai.parties.rules import PLATFORM_ID
 
 
 async def test_a_demand_goes_to_the_cheapest_lenders_and_the_firm_learns_why_not_to_others(
@@ -314,38 +317,36 @@ async def test_the_database_holds_no_dispatch_without_consent_and_digest(session
     ]
 
 
-@pytest.mark.parametrize("other", [None, "does not fit", "fits"])
+@pytest.mark.parametrize(
+    ("ages_of_others", "asked_in_all", "ends_as"),
+    [
+        ([], 2, DemandState.REJECTED_ALL),
+        ([600], 2, DemandState.REJECTED_ALL),
+        ([0], 3, DemandState.MATCHING),
+    ],
+    ids=["nobody else", "another that does not fit", "another that fits"],
+)
 async def test_two_noes_of_one_moment_come_to_the_same_in_whatever_order_they_are_heard(
-    session: AsyncSession, noon: datetime, other: str | None
+    session: AsyncSession, noon: datetime, ages_of_others: list[int], asked_in_all: int, ends_as: DemandState
 ) -> None:
-    banks = [await a_bank(session, now=noon) for _ in range(2)]
-    if other:
-        banks.append(await a_bank(session, min_age_months=600 if other == "does not fit" else 0, now=noon))
+    banks = {one.id: one for one in [await a_bank(session, now=noon) for _ in range(2)]}
+    others = [await a_bank(session, min_age_months=age, now=noon) for age in ages_of_others]
     ends = set()
-    for order in ("Aa Bb", "AB ab", "AB ba", "Bb Aa"):
-        firm, demand = await an_asking_firm(session, *banks[:2], now=noon)
-        first, second = (await service.match(session, demand.id, now=noon)).dispatches
-        if other:
-            await a_consent_to(session, firm, banks[2].id, now=noon)
-        by_letter = {"A": first, "B": second}
-        for letter in order.replace(" ", ""):
-            said = by_letter[letter.upper()]
-            desk = next(bank.desk for bank in banks if bank.id == said.lender_id)
-            if letter.isupper():
-                await service.decline(session, desk.maker, said.id, reason=DeclineReason.POLICY_AGE, now=noon)
-            else:
-                await service.replace_dispatch(session, said.id, path=DispatchPath.AFTER_DECLINE, now=noon)
+    for noes_and_hearings in ("1n 1h 2n 2h", "1n 2n 1h 2h", "1n 2n 2h 1h", "2n 2h 1n 1h"):
+        firm, demand = await an_asking_firm(session, *banks.values(), now=noon)
+        sent = dict(zip("12", (await service.match(session, demand.id, now=noon)).dispatches, strict=True))
+        await a_consent_to(session, firm, PLATFORM_ID, *[one.id for one in others], now=noon)
+        for step in noes_and_hearings.split():
+            said = sent[step[0]]
+            acts: dict[str, Callable[..., Awaitable[object]]] = {
+                "n": partial(service.decline, viewer=banks[said.lender_id].desk.maker, reason=DeclineReason.POLICY_AGE),
+                "h": partial(service.replace_dispatch, path=DispatchPath.AFTER_DECLINE),
+            }
+            await acts[step[1]](session, dispatch_id=said.id, now=noon)
         made = text("SELECT count(*) FROM matching.matching WHERE demand_id = :demand_id")
-        asked = await queries.dispatches_for(session, demand.id)
-        ends.add(
-            (
-                (await session.execute(made, {"demand_id": demand.id})).scalar_one(),
-                tuple(sorted((one.lender_id, one.path) for one in asked)),
-                (await demands.demand(session, firm, demand.id, now=noon)).state,
-            )
-        )
+        matchings = (await session.execute(made, {"demand_id": demand.id})).scalar_one()
+        asked = frozenset((one.lender_id, one.path) for one in await queries.dispatches_for(session, demand.id))
+        ends.add((matchings, asked, (await demands.demand(session, firm, demand.id, now=noon)).state))
 
-    ((matchings, lenders, state),) = ends
-    assert matchings == 2
-    assert len(lenders) == (3 if other == "fits" else 2)
-    assert state is (DemandState.MATCHING if other == "fits" else DemandState.REJECTED_ALL)
+    ((matchings, asked, state),) = ends
+    assert (matchings, len(asked), state) == (2, asked_in_all, ends_as)
