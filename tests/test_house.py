@@ -51,13 +51,18 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree_of(path)))
+
+
 def place(path: Path, node: ast.AST) -> str:
     return f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
 
 
 def nodes(*kinds: type[ast.AST], within: list[Path] | None = None) -> Iterator[tuple[Path, ast.AST]]:
     for path in within if within is not None else SOURCES:
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, kinds):
                 yield path, node
 
@@ -209,7 +214,7 @@ def test_public_functions_have_docstrings() -> None:
 def nested_definitions(path: Path) -> frozenset[int]:
     inside = (
         inner.lineno
-        for outer in ast.walk(tree_of(path))
+        for outer in nodes_of(path)
         if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
         or (isinstance(outer, ast.ClassDef) and outer.name.startswith("_"))
         for inner in ast.walk(outer)

@@ -114,7 +114,7 @@ async def test_a_living_city_acts_by_itself_while_time_flows(
     monkeypatch.setattr("city.living.flowing.POLL_SECONDS", 0.02)
     monkeypatch.setattr("city.living.flowing.PENDING_SECONDS", 0.05)
     async with a_staged_city(database, tmp_path, monkeypatch, hollow_firms(), mode=Mode.LIVE) as staged:
-        await staged.tell("/clock", {"act": "run", "rate": 43_200})
+        await staged.tell("/clock", {"act": "run", "rate": 172_800})
         await until_indicated(staged)
         await staged.tell("/clock", {"act": "pause"})
         acts = {act for _, _, act, _ in staged.city.store.events()}

@@ -4,8 +4,6 @@ import asyncio
 import os
 import re
 import socket
-import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -20,6 +18,7 @@ import structlog
 from anyio.to_thread import run_sync
 from builders_parties import a_firm, a_lender
 from click.testing import CliRunner
+from click.testing import Result as ClickResult
 from conftest import Database
 from redis import Redis
 
@@ -166,19 +165,19 @@ def test_a_demo_takes_no_database_that_was_given(arguments: list[str], monkeypat
     assert "unset DATABASE_URL" in told.output
 
 
-def told_with(home: Path, *command: str, key: str | None) -> subprocess.CompletedProcess[str]:
+def told_with(home: Path, *command: str, key: str | None) -> ClickResult:
     """Run a command on the embedded servers of a home, with a secret key or with none."""
-    ours = ("SECRET_KEY", "BROKER_URL", "SANDBOX", *DATABASE_SETTINGS)
-    environment = {name: value for name, value in os.environ.items() if name not in ours}
-    environment |= {"XINYIDAI_HOME": str(home)} | ({} if key is None else {"SECRET_KEY": key})
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "xinyidai", *command],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    before = dict(os.environ)
+    for name in ("SECRET_KEY", "BROKER_URL", "SANDBOX", *DATABASE_SETTINGS):
+        os.environ.pop(name, None)
+    os.environ |= {"XINYIDAI_HOME": str(home)} | ({} if key is None else {"SECRET_KEY": key})
+    settings.cache_clear()
+    try:
+        return CliRunner().invoke(main, list(command))
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        settings.cache_clear()
 
 
 async def what_can_be_changed(home: Path, server: PostgresServer) -> list[object]:
@@ -215,8 +214,8 @@ def test_a_command_with_another_key_than_the_running_platforms_changes_nothing(
         after = asyncio.run(what_can_be_changed(tmp_path, server))
         again = told_with(tmp_path, "verify", key=its_key)
 
-    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
-    assert {one.returncode for one in refused} == {ANOTHER_KEY}
+    assert (first.exit_code, again.exit_code) == (0, 0), first.stderr + again.stderr
+    assert {one.exit_code for one in refused} == {ANOTHER_KEY}
     assert all("another_secret_key: " in one.stderr and expected in one.stderr for one in refused)
     assert after == before
 

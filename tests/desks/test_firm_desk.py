@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from builders_databases import Database, a_furnished_clone
 from builders_desks import FullDesk, a_full_desk
-from builders_pages import a_page, a_server, needs_chromium, sign_in_as
+from builders_pages import a_page, a_server, both_languages, needs_chromium, sign_in_as
 from playwright.async_api import Browser
 
 from xinyidai.foundation.embedded import PostgresServer
@@ -30,7 +30,7 @@ def desk(furnished: tuple[Database, FullDesk]) -> FullDesk:
     return furnished[1]
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
+@both_languages
 async def test_every_page_of_the_desk_is_whole_and_accessible(
     browser: Browser, database: Database, noon: datetime, desk: FullDesk, language: str
 ) -> None:
