@@ -20,6 +20,7 @@ TEMPLATE = "xinyidai_template"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own name in it, closed to others by pytest
 Found = TypeVar("Found")
 _numbers = count(1)
+_shared: dict[Path, Settings] = {}
 _furnished: dict[tuple[Callable[..., object], datetime], tuple[str, object]] = {}
 
 
@@ -55,6 +56,16 @@ async def a_clone(
     if not is_kept:
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()
+
+
+@asynccontextmanager
+async def a_shared_clone(cluster: PostgresServer) -> AsyncGenerator[Sessions]:
+    """Yield sessions on one clone for all the tests of a worker that take back what they do."""
+    if cluster.data_dir not in _shared:
+        async with a_clone(cluster, is_kept=True) as first:
+            _shared[cluster.data_dir] = first.settings
+    async with lent_sessions(_shared[cluster.data_dir], DatabaseRole.WORKER) as sessions:
+        yield sessions
 
 
 @asynccontextmanager

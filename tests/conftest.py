@@ -12,7 +12,9 @@ import asyncpg
 import pytest
 from hypothesis import settings as hypothesis_settings
 from playwright.async_api import Browser
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 os.environ.setdefault("SECRET_KEY", "a key for tests only, never for a deployment")
 os.environ.setdefault("ARGON2_TIME_COST", "1")
@@ -22,7 +24,7 @@ os.environ.setdefault("STAFF_SECOND_FACTOR", "0")
 os.environ.setdefault("PGSSLMODE", "disable")
 
 from builders_applications import take_back_applications
-from builders_databases import MEMORY, TEMPLATE, Database, a_clone, settings_for
+from builders_databases import MEMORY, TEMPLATE, Database, a_clone, a_shared_clone, settings_for
 from builders_examples import FULL, ORDINARY, register_profiles
 from chromium import a_browser
 
@@ -121,11 +123,38 @@ async def database(cluster: PostgresServer) -> AsyncGenerator[Database]:
 
 
 @pytest.fixture
-async def session(database: Database, noon: datetime) -> AsyncGenerator[AsyncSession]:
-    """Return a session in platform scope whose transaction commits when the test has passed."""
-    async with in_transaction(database.worker) as opened:
+def own_database(request: pytest.FixtureRequest) -> Database | None:
+    """Return the clone of this test alone, where it looks at it by more than its session."""
+    asks = bool({"database", "admin"} & set(request.fixturenames))
+    own: Database | None = request.getfixturevalue("database") if asks else None
+    return own
+
+
+def _require_savepoint(session: Session) -> None:
+    assert session.in_nested_transaction(), "who commits asks for a database of its own"
+
+
+@pytest.fixture
+async def session(
+    own_database: Database | None, cluster: PostgresServer, noon: datetime
+) -> AsyncGenerator[AsyncSession]:
+    """Return a session in platform scope.
+
+    With a database of the test's own its transaction commits when the test has passed. Without, nobody else can see
+    what it did: what a commit would check is checked, and it is taken back from a clone that such tests share.
+    """
+    if own_database is not None:
+        async with in_transaction(own_database.worker) as opened:
+            await act_as_platform(opened, now=noon)
+            yield opened
+        return
+    async with a_shared_clone(cluster) as sessions, sessions() as opened:
+        event.listen(opened.sync_session, "before_commit", _require_savepoint)
         await act_as_platform(opened, now=noon)
         yield opened
+        await opened.flush()
+        await opened.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        await opened.rollback()
 
 
 @pytest.fixture

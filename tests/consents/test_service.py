@@ -533,13 +533,14 @@ async def test_a_credit_query_is_authorised_for_one_lender_and_only_so(session: 
     with pytest.raises(ReceiverUnfit):
         await an_authority(session, firm, PLATFORM_ID, now=noon)
     with pytest.raises(DBAPIError, match="authority_names_one"):
-        await session.execute(
-            text(
-                "INSERT INTO consents.consent SELECT gen_random_uuid(), subject_id, subject_kind, purpose,"
-                " ARRAY['vat_invoice'], receiver_ids, granted_by, granted_at, expires_at, text_version, text_digest,"
-                " state FROM consents.consent WHERE purpose = 'credit_query'"
+        async with session.begin_nested():
+            await session.execute(
+                text(
+                    "INSERT INTO consents.consent SELECT gen_random_uuid(), subject_id, subject_kind, purpose,"
+                    " ARRAY['vat_invoice'], receiver_ids, granted_by, granted_at, expires_at, text_version,"
+                    " text_digest, state FROM consents.consent WHERE purpose = 'credit_query'"
+                )
             )
-        )
 
 
 async def test_an_authority_holds_for_its_lender_until_it_ends_or_is_taken_back(
