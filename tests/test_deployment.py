@@ -9,6 +9,8 @@ import pytest
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from xinyidai import __version__
+
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 # What an image is started with; the command line itself is tested where it is defined.
@@ -60,6 +62,10 @@ each_service = pytest.mark.parametrize("name", COMPOSE.services)
 
 def test_the_services_are_those_of_the_house() -> None:
     assert set(COMPOSE.services) == {"postgres", "valkey", "migrate", "web", "worker", "beat", "tools"}
+
+
+def test_the_image_is_tagged_with_the_version() -> None:
+    assert {service.image for service in OURS.values()} == {f"xinyidai:{__version__}"}
 
 
 @each_service

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 import asyncpg
+import click
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,9 +23,10 @@ from click.testing import Result as ClickResult
 from conftest import Database
 from redis import Redis
 
+from xinyidai import __version__
 from xinyidai.access.rules import OrganisationKind
 from xinyidai.access.service import act_as_platform
-from xinyidai.cli import main
+from xinyidai.cli import COMMANDS, main
 from xinyidai.cli.diagnosis import _desks
 from xinyidai.cli.story.cumcm2020c import read_script
 from xinyidai.cli.story.ground import require_empty
@@ -135,6 +137,22 @@ async def test_a_story_on_a_database_in_use_is_refused_before_anything_is_writte
     assert "platform_not_empty: This database is not empty (people: 1" in told.output
     assert "该数据库不是空的" in told.output
     assert await rows_of(admin) == before
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_of_each_what_it_says_itself(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+
+    assert command is not None
+    assert COMMANDS[name][1] == command.get_short_help_str(limit=200)
+
+
+def test_help_names_every_command_and_the_version_is_the_one_that_is_built() -> None:
+    helped, versioned = (CliRunner().invoke(main, [word]) for word in ("--help", "--version"))
+
+    assert (helped.exit_code, versioned.exit_code) == (0, 0), helped.output + versioned.output
+    assert all(re.search(rf"^  {name} ", helped.output, re.MULTILINE) for name in COMMANDS)
+    assert versioned.output.strip() == __version__
 
 
 async def test_a_migrated_database_with_nobody_on_it_carries_a_story(database: Database) -> None:
