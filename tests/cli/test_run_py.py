@@ -192,6 +192,11 @@ def test_a_folder_of_somebody_else_is_said_in_a_sentence(project: Path) -> None:
     assert "Copy the project to a folder of yours." in told.stderr
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to what it starts in the background: Ctrl-C would be ignored, and waited for in vain."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_set_up_says_that_it_can_go_on(project: Path) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -201,7 +206,9 @@ def test_an_interrupted_set_up_says_that_it_can_go_on(project: Path) -> None:
             "PIP_CONFIG_FILE": os.devnull,
         }
         command = [sys.executable, str(project / "run.py"), "demo"]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heed_interrupts
+        ) as process:
             assert process.stderr is not None
             while "Installing uv" not in process.stderr.readline():
                 pass
