@@ -1,13 +1,18 @@
 """Nothing public is undocumented, and what the documents name exists."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import click
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from xinyidai.catalogue.queries import standards as standards_on
 from xinyidai.cli import main
-from xinyidai.cli.listing import reference_text
+from xinyidai.cli.listing import WAYS, reference_text, sources_text
+from xinyidai.desks.pages.firm_consents import COLLECTED
+from xinyidai.foundation.clock import business_date
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "README.zh-CN.md"]
@@ -17,6 +22,14 @@ def test_the_reference_is_what_the_code_says() -> None:
     written = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 
     assert written == reference_text(main), "run `python3 run.py reference > docs/reference.md`"
+
+
+async def test_the_sources_are_what_the_catalogue_says(session: AsyncSession, noon: datetime) -> None:
+    written = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    standards = await standards_on(session, business_date(noon))
+
+    assert written == sources_text(standards), "run `python3 run.py xinyidai reference sources > docs/sources.md`"
+    assert set(WAYS) == COLLECTED | {"registration"} <= {one.item.code for one in standards}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -10,7 +10,16 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.catalogue import queries
-from xinyidai.catalogue.rules import AccessClass, ItemNotListed, Topology
+from xinyidai.catalogue.rules import (
+    OFFICIAL_CLASSES,
+    AccessClass,
+    Category,
+    FieldKind,
+    ItemForbidden,
+    ItemNotListed,
+    Topology,
+    requires_usable,
+)
 from xinyidai.foundation.database import in_transaction
 
 TODAY = date(2025, 6, 16)
@@ -65,3 +74,55 @@ async def test_the_web_cannot_write_the_catalogue(database: Database) -> None:
 
     with pytest.raises(ProgrammingError, match="permission denied"):
         await relax()
+
+
+async def test_every_item_has_a_standard_and_what_may_be_read_has_fields(session: AsyncSession) -> None:
+    listed = {one.code for one in await queries.items(session, TODAY)}
+    standards = {one.item.code: one for one in await queries.standards(session, TODAY)}
+    without_fields = {code for code, one in standards.items() if not one.fields}
+
+    assert set(standards) == listed
+    assert {one.category for one in standards.values()} == set(Category)
+    assert {one.official_class for one in standards.values()} - {None} <= set(OFFICIAL_CLASSES)
+    assert without_fields == {"person_belief_and_body"}
+
+
+async def test_measured_fields_name_the_unit_that_they_are_counted_in(session: AsyncSession) -> None:
+    fields = [field for one in await queries.standards(session, TODAY) for field in one.fields]
+    ends = {field.code.rpartition("_")[2] for field in fields if field.kind is FieldKind.AMOUNT}
+
+    assert ends == {"fen"}
+    assert all(
+        field.code.endswith(f"_{str(field.unit).lower()}") for field in fields if field.kind is FieldKind.QUANTITY
+    )
+
+
+async def test_no_field_is_more_open_than_the_item_unless_it_is_public(session: AsyncSession) -> None:
+    strict = [AccessClass.OPEN, AccessClass.ON_CONSENT, AccessClass.SENSITIVE, AccessClass.FORBIDDEN]
+    looser = {
+        f"{one.item.code}.{field.code}"
+        for one in await queries.standards(session, TODAY)
+        for field in one.fields
+        if strict.index(field.access_class) < strict.index(one.item.access_class)
+    }
+
+    assert looser == {
+        "import_export.customs_grade",
+        "science_technology.recognition",
+        "science_technology.valid_until_on",
+    }
+
+
+async def test_tax_filings_stay_in_the_owners_domain_here_and_pass_through_elsewhere(session: AsyncSession) -> None:
+    (filing,) = [one for one in await queries.standards(session, TODAY) if one.item.code == "tax_filing"]
+    (water,) = [one for one in await queries.standards(session, TODAY) if one.item.code == "water"]
+
+    assert [filing.topology_in(province) for province in ("50", "51")] == [Topology.IN_DOMAIN, Topology.PASS_THROUGH]
+    assert water.topology_in("51") is Topology.HELD_COPY
+
+
+async def test_what_nobody_may_collect_is_listed_and_refused(session: AsyncSession) -> None:
+    item = await queries.item(session, "person_belief_and_body", TODAY)
+
+    with pytest.raises(ItemForbidden):
+        requires_usable(item)

@@ -1,13 +1,26 @@
 """Reading the catalogue; it is public, so no viewer is asked for."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date
 
-from sqlalchemy import Row, bindparam, or_, select
+from sqlalchemy import ARRAY, Row, String, any_, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
-from xinyidai.catalogue.models import CatalogueItem
-from xinyidai.catalogue.rules import AccessClass, Item, ItemNotListed, Topology
+from xinyidai.catalogue.models import CatalogueItem, FieldOfItem, StandardOfItem, TopologyOfItem
+from xinyidai.catalogue.rules import (
+    AccessClass,
+    Category,
+    FieldKind,
+    Item,
+    ItemField,
+    ItemNotListed,
+    ProvinceTopology,
+    Standard,
+    Topology,
+    UpdateCycle,
+)
 from xinyidai.foundation.database import read_once
 
 # Read in every transaction that asks a consent: through the class, and built anew each time, it costs twice as much.
@@ -20,6 +33,7 @@ _LISTED = (
     )
     .order_by(_ITEMS.c.code)
 )
+_SOME_LISTED = _LISTED.where(_ITEMS.c.code == any_(bindparam("codes", type_=ARRAY(String))))
 
 
 async def item(session: AsyncSession, code: str, on: date) -> Item:
@@ -29,20 +43,68 @@ async def item(session: AsyncSession, code: str, on: date) -> Item:
 
 async def items_by_code(session: AsyncSession, codes: Sequence[str], on: date) -> dict[str, Item]:
     """Return the versions of several items on a day; refuse with `ItemNotListed` naming the first that is missing."""
-    listed = {found.code: found for found in await items(session, on)}
+    found = await listed(session, codes, on)
     for code in codes:
-        if code not in listed:
+        if code not in found:
             raise ItemNotListed(item=code)
-    return {code: listed[code] for code in codes}
+    return found
+
+
+async def listed(session: AsyncSession, codes: Sequence[str], on: date) -> dict[str, Item]:
+    """Return those of several items that are listed on a Shanghai day; a transaction reads them once."""
+    wanted = sorted(set(codes))
+
+    async def read() -> dict[str, Item]:
+        rows = await session.execute(_SOME_LISTED, {"day": on, "codes": wanted})
+        return {row.code: _item_of(row) for row in rows}
+
+    return await read_once(session, f"catalogue.items:{on}:{','.join(wanted)}", read)
 
 
 async def items(session: AsyncSession, on: date) -> tuple[Item, ...]:
-    """Return every item listed on a Shanghai day, by code; a transaction reads them once."""
-    return await read_once(session, f"catalogue.items:{on}", lambda: _items(session, on))
-
-
-async def _items(session: AsyncSession, on: date) -> tuple[Item, ...]:
+    """Return every item listed on a Shanghai day, by code."""
     return tuple(_item_of(row) for row in await session.execute(_LISTED, {"day": on}))
+
+
+async def standards(session: AsyncSession, on: date) -> tuple[Standard, ...]:
+    """Return the standard of every item listed on a Shanghai day, in the order of categories and then codes."""
+    fields, topologies = await _fields(session), await _topologies(session)
+    rows = {(row.item_code, row.item_version): row for row in await session.scalars(select(StandardOfItem))}
+    told = [
+        Standard(
+            item=one,
+            category=Category(row.category),
+            update_cycle=UpdateCycle(row.update_cycle),
+            delay_days=row.delay_days,
+            official_class=row.official_class,
+            is_official_class_verified=row.is_official_class_verified,
+            fields=tuple(fields[one.code, one.version]),
+            topologies=tuple(topologies[one.code, one.version]),
+        )
+        for one in await items(session, on)
+        if (row := rows.get((one.code, one.version))) is not None
+    ]
+    order = list(Category)
+    return tuple(sorted(told, key=lambda one: (order.index(one.category), one.item.code)))
+
+
+async def _fields(session: AsyncSession) -> Mapping[tuple[str, int], list[ItemField]]:
+    found: dict[tuple[str, int], list[ItemField]] = defaultdict(list)
+    for row in await session.scalars(select(FieldOfItem).order_by(col(FieldOfItem.place))):
+        found[row.item_code, row.item_version].append(_field_of(row))
+    return found
+
+
+async def _topologies(session: AsyncSession) -> Mapping[tuple[str, int], list[ProvinceTopology]]:
+    found: dict[tuple[str, int], list[ProvinceTopology]] = defaultdict(list)
+    for row in await session.scalars(select(TopologyOfItem).order_by(col(TopologyOfItem.province_code))):
+        told = ProvinceTopology(row.province_code, Topology(row.topology), row.basis)
+        found[row.item_code, row.item_version].append(told)
+    return found
+
+
+def _field_of(row: FieldOfItem) -> ItemField:
+    return ItemField(row.code, row.name_zh, row.name_en, FieldKind(row.kind), row.unit, AccessClass(row.access_class))
 
 
 def _item_of(row: Row[tuple[object, ...]]) -> Item:

@@ -34,7 +34,10 @@ COMMANDS: Final = {
         "upkeep",
         "Open psql as the embedded server's superuser; ARGUMENTS go to psql, for example -c 'SELECT 1'.",
     ),
-    "reference": ("listing", "Print docs/reference.md."),
+    "reference": (
+        "listing",
+        "Print docs/reference.md, or docs/sources.md as the catalogue has it today.",
+    ),
 }
 """Each command with the module of this package in which it stands and the first sentence of what it says of itself."""
 

@@ -1,4 +1,4 @@
-"""`xinyidai reference`: docs/reference.md, written from the code, so that nothing public goes undocumented."""
+"""`xinyidai reference`: docs/reference.md from the code, docs/sources.md from the catalogue."""
 
 import dataclasses
 import inspect
@@ -12,7 +12,11 @@ from litestar import Litestar
 from ml.features.invoices import INDICATORS
 from xinyidai.app import ROOMS_WITH_DOORS, create_app
 from xinyidai.app.describing import describe
-from xinyidai.foundation.database import make_engine, make_sessions
+from xinyidai.catalogue import queries as catalogue
+from xinyidai.catalogue.rules import OFFICIAL_CLASSES, Standard
+from xinyidai.cli.surroundings import Connected, surroundings
+from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.database import in_transaction, make_engine, make_sessions
 from xinyidai.foundation.errors import Refusal
 from xinyidai.foundation.outbox import consumers
 from xinyidai.foundation.sealing import streams
@@ -24,17 +28,39 @@ HEAD = """# Reference
 
 Written by `xinyidai reference` from the code; a test fails when the two differ. Do not edit.
 """
+SOURCES_HEAD = """# Sources
+
+Written by `xinyidai reference sources` from the catalogue; a test fails when the two differ. Do not edit. Nothing that
+is not listed here can be collected, and what is listed as forbidden is refused. A field without a value is "no data",
+never zero.
+"""
+WAYS = {
+    "registration": "with the firm's own registration",
+    "vat_invoice": "files (CSV, Parquet), HTTP, pulled from the tax provider",
+    "loan_outcome": "HTTP from the lender",
+}
+"""How the data of an item arrive today; an item that is missing here has its terms, and no source yet."""
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
 @click.command()
+@click.argument("page", type=click.Choice(["reference", "sources"]), default="reference")
 @click.pass_context
-def reference(context: click.Context) -> None:
-    """Print docs/reference.md."""
+def reference(context: click.Context, page: str) -> None:
+    """Print docs/reference.md, or docs/sources.md as the catalogue has it today."""
     group = context.parent.command if context.parent else None
     assert isinstance(group, click.Group)
-    click.echo(reference_text(group), nl=False)
+    if page == "sources":
+        with surroundings() as around:
+            click.echo(around.run(_sources_today), nl=False)
+    else:
+        click.echo(reference_text(group), nl=False)
+
+
+async def _sources_today(connected: Connected) -> str:
+    async with in_transaction(connected.auditor) as session:
+        return sources_text(await catalogue.standards(session, business_date(connected.clock.now())))
 
 
 def reference_text(group: click.Group) -> str:
@@ -54,6 +80,74 @@ def reference_text(group: click.Group) -> str:
         _indicators(),
     ]
     return "\n".join(parts)
+
+
+def sources_text(standards: Sequence[Standard]) -> str:
+    """Return docs/sources.md: what may be collected, on what terms, and how much of the official lists that is."""
+    found = {one.official_class for one in standards}
+    covered = [name for name in OFFICIAL_CLASSES if name in found]
+    missing = [name for name in OFFICIAL_CLASSES if name not in found]
+    verified = sum(one.is_official_class_verified for one in standards)
+    arriving = [one.item.code for one in standards if one.item.code in WAYS]
+    coverage = (
+        f"{len(covered)} of {len(OFFICIAL_CLASSES)} classes of the official lists have an item here; without one:"
+        f" {'、'.join(missing) or 'none'}. {verified} of {len(standards)} items are verified against the annexes."
+        f" Data of {len(arriving)} items arrive today ({', '.join(arriving)}); of the others only the terms stand.\n"
+    )
+    return "\n".join([SOURCES_HEAD, coverage, _items(standards), *[_fields_of(one) for one in standards if one.fields]])
+
+
+def _items(standards: Sequence[Standard]) -> str:
+    head = (
+        "item",
+        "信息项",
+        "owner",
+        "class",
+        "rhythm",
+        "expected after",
+        "kept",
+        "topology",
+        "list",
+        "basis",
+        "arrives",
+    )
+    return _table("Items", head, [_item_row(one) for one in standards])
+
+
+def _item_row(one: Standard) -> tuple[str, ...]:
+    item, elsewhere = one.item, [f"{line.province_code or 'else'}: {line.topology}" for line in one.topologies]
+    return (
+        f"`{item.code}`",
+        f"{item.name_zh}<br>{item.name_en}",
+        f"{item.owner_zh}<br>{item.owner_en}",
+        item.access_class.value,
+        one.update_cycle.value,
+        f"{one.delay_days} d",
+        f"{item.retention_days} d",
+        "<br>".join([item.topology.value, *elsewhere]),
+        _unverified(one.official_class, is_verified=one.is_official_class_verified),
+        _unverified(item.legal_basis, is_verified=item.is_basis_verified),
+        WAYS.get(item.code, "-"),
+    )
+
+
+def _unverified(told: str | None, *, is_verified: bool) -> str:
+    return "-" if told is None else told if is_verified else f"{told} (unverified)"
+
+
+def _fields_of(one: Standard) -> str:
+    head = ("field", "字段", "kind", "unit", "class")
+    rows = [
+        (
+            f"`{field.code}`",
+            f"{field.name_zh}<br>{field.name_en}",
+            field.kind.value,
+            field.unit or "",
+            field.access_class,
+        )
+        for field in one.fields
+    ]
+    return _table(f"{one.item.code}: {one.item.name_zh}", head, rows)
 
 
 def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

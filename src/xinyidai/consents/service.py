@@ -218,7 +218,7 @@ async def permission_for(
     """Return the permission as `require` does and present it to nobody: for an act that only stands on the consent."""
     if len(subject_ids) > MAX_SUBJECTS:
         raise TooManySubjects(most=MAX_SUBJECTS)
-    listed = {item.code: item for item in await catalogue.items(session, business_date(now))}
+    listed = await catalogue.listed(session, item_codes, business_date(now))
     return effective_permission(
         subject_ids=subject_ids,
         receiver_id=receiver_id,

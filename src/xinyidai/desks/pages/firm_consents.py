@@ -29,9 +29,13 @@ from xinyidai.loans.rules.life import TAKES_PAYMENTS
 from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PLATFORM_ID, PartyView
 from xinyidai.products import queries as products
+from xinyidai.scoring.service import outcomes
+from xinyidai.sources import rules as sources
 
 PURPOSES = tuple(one for one in Purpose if one is not Purpose.CREDIT_QUERY)
 """A bank's own credit query is authorised one bank at a time, where the firm chooses that bank."""
+COLLECTED = frozenset({sources.ITEM, outcomes.ITEM})
+"""Items that something brings here: what only stands in the catalogue so far is not asked for."""
 MONTHS = (3, 6, 12, 24)
 USUAL_MONTHS = "6"
 
@@ -169,7 +173,7 @@ async def _offered(session: AsyncSession, *, now: datetime) -> _Offered:
     listed = [
         one
         for one in await catalogue.items(session, today)
-        if one.needs_consent and one.access_class is not AccessClass.FORBIDDEN
+        if one.needs_consent and one.access_class is not AccessClass.FORBIDDEN and one.code in COLLECTED
     ]
     lenders = {one.lender_id for one in await products.open_products(session, today)}
     found = await parties.parties_by_id(session, {PLATFORM_ID, *lenders})
