@@ -30,6 +30,9 @@ PARTY_COLUMNS = re.compile(
 OPEN = {
     "agreements.sharing_policy": "policy",
     "catalogue.item": "the catalogue is public",
+    "catalogue.item_standard": "public terms",
+    "catalogue.item_field": "public terms",
+    "catalogue.item_topology": "public terms",
     "decisions.retention": "policy",
     "demands.limits": "policy",
     "foundation.job_due": "jobs and periods",
