@@ -134,13 +134,8 @@ def chained_root(leaves: Sequence[bytes], previous_root: bytes) -> bytes:
 
 
 async def seal(session: AsyncSession, *listed: Stream, now: datetime) -> Counter[str]:
-    """Seal what has committed since the last blocks; return how many rows by stream. One sealer at a time, by lock.
-
-    Where nothing is new in any of them it costs one statement and no lock.
-    """
+    """Seal what has committed since the last blocks; return how many rows by stream. One sealer at a time, by lock."""
     sealed: Counter[str] = Counter()
-    if not await _rows(session, listed, size=1):
-        return sealed
     await lock_key(session, "seal")
     for _block in range(MAX_BLOCKS_A_RUN):
         found = await _seal_blocks(session, listed, now=now)
@@ -153,6 +148,8 @@ async def seal(session: AsyncSession, *listed: Stream, now: datetime) -> Counter
 async def _seal_blocks(session: AsyncSession, listed: Sequence[Stream], *, now: datetime) -> Counter[str]:
     """Write the next block of each stream that has rows for one."""
     found = await _rows(session, listed, size=BLOCK_SIZE)
+    if not found:
+        return Counter()
     lasts = {row.stream: row for row in await session.execute(_LAST_BLOCKS, {"streams": list(found)})}
     for stream, rows in found.items():
         last = lasts.get(stream)

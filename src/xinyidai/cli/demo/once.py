@@ -29,7 +29,7 @@ from xinyidai.foundation.clock import add_months, business_date
 from xinyidai.foundation.settings import Settings, settings
 from xinyidai.worker import connect_broker, load_rooms
 
-FIRMS: Final = 210
+FIRMS: Final = 200
 MONTHS: Final = 18
 LOCKSTEP: Final = "lockstep"
 WEB_PROCESSES: Final = 2
