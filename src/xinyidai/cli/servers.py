@@ -6,7 +6,6 @@ import sys
 
 import click
 import uvicorn
-from celery.bin.celery import celery as celery_command
 
 from xinyidai.app import create_app
 from xinyidai.cli.surroundings import Surroundings, require_free_port, say, surroundings
@@ -110,6 +109,9 @@ def _heart_of(kind: str, around: Surroundings) -> Heart:
 
 
 def _run_celery(arguments: list[str]) -> None:
+    # Half a second of CPU to import, which a web process has no use for.
+    from celery.bin.celery import celery as celery_command
+
     # Not Celery.start: it drops the exit code, and a worker that failed would look like one that was asked to end.
     code = celery_command.main(args=["--app=xinyidai.worker:celery", "--quiet", *arguments], standalone_mode=False)
     if code:
