@@ -80,10 +80,10 @@ def load_rooms() -> None:
             import_module(f"xinyidai.{room}.tasks")
 
 
-def connect_broker(url: str) -> None:
-    """Point this process at the broker and hand it each committed delivery."""
+def connect_broker(url: str, *, only_outside: bool = False) -> None:
+    """Point this process at the broker and hand it each committed delivery, or only work on the outside world."""
     celery.conf.update(broker_url=url)
-    outbox.send_with(_send)
+    outbox.send_with(_send, only_outside=only_outside)
 
 
 @contextmanager

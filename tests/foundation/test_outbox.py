@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import pytest
 from conftest import Database
@@ -9,7 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.foundation import outbox
-from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.clock import BusinessClock
+from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.outbox import Envelope
 
 
@@ -35,6 +37,54 @@ async def pour(session: AsyncSession, envelope: Envelope) -> None:
     if envelope.body["kettle_id"] == "broken":
         raise RuntimeError("no water")
     poured.append(envelope.body["kettle_id"])
+
+
+@dataclass(frozen=True)
+class GuestSeated:
+    """An event that wakes work inside and outside."""
+
+    guest_id: str
+
+    @property
+    def aggregate(self) -> str:
+        """Return the guest."""
+        return f"guest:{self.guest_id}"
+
+
+@outbox.consumes(GuestSeated, name="tests.lay_the_table")
+async def lay_the_table(_session: AsyncSession, _envelope: Envelope) -> None:
+    """Lay it."""
+    poured.append("table")
+
+
+@outbox.consumes_outside(GuestSeated, name="tests.ask_the_baker")
+async def ask_the_baker(_sessions: Sessions, _clock: BusinessClock, _envelope: Envelope) -> None:
+    """Ask for bread."""
+    poured.append("bread")
+
+
+@pytest.mark.parametrize(
+    ("only_outside", "handed_over"),
+    [(False, ["tests.ask_the_baker", "tests.lay_the_table"]), (True, ["tests.ask_the_baker"])],
+)
+async def test_who_leaves_the_rest_to_a_driver_hands_over_outside_work_alone(
+    database: Database, noon: datetime, only_outside: bool, handed_over: list[str]
+) -> None:
+    poured.clear()
+    handed: list[UUID] = []
+    outbox.send_with(handed.append, only_outside=only_outside)
+    try:
+        async with in_transaction(database.app) as session:
+            await outbox.announce(session, GuestSeated("one"), occurred_at=noon)
+    finally:
+        outbox.send_with(None)
+
+    async with in_transaction(database.worker) as session:
+        asked = text("SELECT consumer FROM foundation.outbox_delivery WHERE id = ANY(:ids) ORDER BY consumer")
+        found = list(await session.scalars(asked, {"ids": handed}))
+    assert found == handed_over
+    assert await outbox.drain(database.worker, now=noon) == 2
+    assert sorted(poured) == ["bread", "table"]
 
 
 async def test_a_committed_event_reaches_its_consumer_once(database: Database, noon: datetime) -> None:

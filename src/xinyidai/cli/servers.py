@@ -24,26 +24,26 @@ PORT = 8000
 @click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
 @click.option("--port", default=PORT, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option(
-    "--sends/--no-sends",
-    default=True,
+    "--sends",
+    default="all",
     show_default=True,
-    help="Hand deliveries to the broker once they are committed; without, a driver does, and else the sweeper.",
+    type=click.Choice(["all", "outside"]),
+    help="Which committed deliveries to hand to the broker; `outside` leaves all but outside work to a driver.",
 )
-def serve(host: str, port: int, sends: bool) -> None:
+def serve(host: str, port: int, sends: str) -> None:
     """Serve the pages, the JSON API under /api/v1 and its reference page under /api."""
     require_free_port(host, port)
     if missing_assets():
         raise click.ClickException("the pages' styles and scripts are not installed; `python3 run.py serve` does that")
     with surroundings(with_broker=True) as around:
-        serve_http(around, host=host, port=port, sends=sends)
+        serve_http(around, host=host, port=port, only_outside=sends == "outside")
 
 
-def serve_http(around: Surroundings, *, host: str, port: int, sends: bool = True) -> None:
-    """Serve until told to stop; without `sends`, committed deliveries wait for who hands them to the broker."""
+def serve_http(around: Surroundings, *, host: str, port: int, only_outside: bool = False) -> None:
+    """Serve until told to stop; with `only_outside`, other deliveries wait for who hands them to the broker."""
     broker_url = _broker_url(around)
     load_rooms()
-    if sends:
-        connect_broker(broker_url)
+    connect_broker(broker_url, only_outside=only_outside)
     sessions = make_sessions(make_engine(around.settings.dsn(DatabaseRole.APP)))
     # Several web processes on one host are one name: what matters is that one of them was heard.
     heart = Heart(broker_url, f"web@{socket.gethostname()}", file=None)

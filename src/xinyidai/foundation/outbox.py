@@ -156,7 +156,17 @@ class Consumer:
 
 
 _consumers: dict[str, Consumer] = {}
-_send: list[Callable[[UUID], None]] = []
+
+
+@dataclass(frozen=True)
+class _Hand:
+    """How this process hands deliveries to the broker."""
+
+    send: Callable[[UUID], None]
+    only_outside: bool
+
+
+_hands: list[_Hand] = []
 
 
 def consumes(event_type: type, *, name: str) -> Callable[[Consume], Consume]:
@@ -188,9 +198,13 @@ def consumers() -> list[Consumer]:
     return [_consumers[name] for name in sorted(_consumers)]
 
 
-def send_with(send: Callable[[UUID], None] | None) -> None:
-    """Tell this process how to hand a delivery's id to the broker; None leaves everything to the sweeper."""
-    _send[:] = [send] if send else []
+def send_with(send: Callable[[UUID], None] | None, *, only_outside: bool = False) -> None:
+    """Tell this process how to hand a delivery's id to the broker; None leaves everything to the sweeper.
+
+    With `only_outside` it hands over work outside, which hangs on nothing that others do meanwhile, and leaves the rest
+    to whoever drives.
+    """
+    _hands[:] = [_Hand(send, only_outside)] if send else []
 
 
 async def announce(session: AsyncSession, happened: Event, *, occurred_at: datetime) -> UUID:
@@ -207,11 +221,22 @@ async def announce_all(session: AsyncSession, happened: Sequence[Event], *, occu
     delivery_ids: list[UUID] = []
     for one in happened:
         name = type(one).__name__
-        woken = [consumer.name for consumer in consumers() if consumer.event_name == name]
+        woken = [consumer for consumer in consumers() if consumer.event_name == name]
         ids = [new_id() for _ in woken]
-        delivery_ids += ids
+        delivery_ids += [one for one, consumer in zip(ids, woken, strict=True) if _hands_over(consumer)]
         body = {field.name: str(getattr(one, field.name)) for field in dataclasses.fields(one)}
-        rows.append((new_id(), name, one.aggregate, json.dumps(body), occurred_at, wall_now(), ids, woken))
+        rows.append(
+            (
+                new_id(),
+                name,
+                one.aggregate,
+                json.dumps(body),
+                occurred_at,
+                wall_now(),
+                ids,
+                [consumer.name for consumer in woken],
+            )
+        )
     await told.executemany(_ANNOUNCE, rows)
     after_commit(session, lambda: send_again(delivery_ids))
     return [row[0] for row in rows]
@@ -219,13 +244,17 @@ async def announce_all(session: AsyncSession, happened: Sequence[Event], *, occu
 
 def send_again(delivery_ids: list[UUID]) -> None:
     """Hand deliveries to the broker, where this process was told how; what it does not take, the sweeper sends."""
-    for send in _send:
+    for hand in _hands:
         for delivery_id in delivery_ids:
             try:
-                send(delivery_id)
+                hand.send(delivery_id)
             except OSError as error:
                 # The broker is away: the commit stands and the sweeper sends again within a minute.
                 log.warning("outbox_send_failed", delivery_id=str(delivery_id), error=type(error).__name__)
+
+
+def _hands_over(consumer: Consumer) -> bool:
+    return all(consumer.work_outside is not None or not hand.only_outside for hand in _hands)
 
 
 async def deliver(sessions: Sessions, delivery_id: UUID, *, clock: BusinessClock) -> bool:

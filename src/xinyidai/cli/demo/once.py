@@ -145,8 +145,9 @@ async def _live(connected: Connected, plan: CityPlan, beside: Neighbours, *, dat
     await _hurry(known, database)
     stage = stage_at(connected, connected.clock.now())
     # They take as long to start as the seeding takes, and a second core is idle meanwhile.
-    # What was committed waits for the driver: it is delivered after everybody has acted, in the same order each time.
-    webs = [beside.start(["xinyidai", "serve", "--port", str(port), "--no-sends"]) for port in ports]
+    # What was committed waits for the driver: it is delivered after everybody has acted, in the same order each time. A
+    # firm's own data are fetched at once: nobody looks at them before the next round.
+    webs = [beside.start(["xinyidai", "serve", "--port", str(port), "--sends", "outside"]) for port in ports]
     beside.start(["xinyidai", "work", "--solo"])
     with reading(plan) as city:
         duties = await seed_city(stage, city, plan, platform_urls=urls)
