@@ -39,6 +39,7 @@ from xinyidai.cli.story.cast import Desk
 from xinyidai.cli.surroundings import Connected
 from xinyidai.foundation.clock import AnchoredClock, wall_now
 from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.migrating import newest_revision
 from xinyidai.foundation.progress import PreparationState, Progress, read_progress, whole_since
 from xinyidai.parties import queries
 from xinyidai.parties import service as parties
