@@ -324,7 +324,8 @@ async def test_an_event_wakes_the_pull_and_a_put_off_one_is_swept_when_due(
     put_off = await admin.fetchval("SELECT count(*) FROM foundation.outbox_delivery WHERE state = 'waiting'")
     await admin.execute("UPDATE foundation.outbox_delivery SET due_at = now() - interval '1 second'")
     await admin.execute("UPDATE sources.pull SET retries_at = NULL")
-    monkeypatch.setattr(outbox, "_send", [sent.append])
+    monkeypatch.setattr(outbox, "_hands", [])
+    outbox.send_with(sent.append)
     swept = await outbox.sweep(place.database.worker)
     await outbox.drain(place.database.worker, now=place.noon)
 
