@@ -75,7 +75,8 @@ class Driver:
     async def rest(self) -> None:
         """Hand out what waits, in the order in which it happened, until no message is left and no delivery waits.
 
-        Who acts in a round hands out nothing: what a delivery finds does not hang on how fast worker and city are.
+        Who acts in a round hands out nothing but fetches of a firm's own data: what a delivery finds does not hang
+        on how fast worker and city are.
         """
         give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
