@@ -1,5 +1,6 @@
 """A lender's desk without a browser: every act, what is refused, and that maker and checker are told apart."""
 
+import re
 from collections.abc import AsyncGenerator
 from datetime import datetime
 
@@ -89,6 +90,7 @@ async def test_an_application_tells_score_reasons_months_and_why_it_came(officer
     assert "以表格查看" in page
     assert "为什么派给贵行" in page
     assert "已到达的数据计算" in page
+    assert re.search(r"<dd[^>]*>F52 批发和零售业", page)
 
 
 async def test_an_application_is_taken_up_and_answered_with_a_range(officer: Reader, desk: BankDesk) -> None:

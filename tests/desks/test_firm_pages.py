@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from builders_databases import Database, a_furnished_clone
@@ -341,6 +341,19 @@ async def test_the_profile_shows_score_reasons_sales_and_asks_for_a_person(reade
     assert page.count('<tr><th scope="row">') > 24
     assert empty.status_code == 422
     assert asked.headers["location"] == "/firm/profile"
+
+
+async def test_an_old_score_is_told_as_the_former_one(
+    database: Database, noon: datetime, desk: FullDesk, reader: Reader
+) -> None:
+    await reader.send("/firm/profile/score", {}, shown_on="/firm/profile")
+    async with a_reader(database, desk.firm, now=noon + timedelta(days=93)) as later:
+        page, home = await later.read("/firm/profile"), await later.read("/firm")
+
+    assert "您的信用评分已过期" in page
+    assert re.search(r"上次评分是 \d+ 分，2025", page)
+    assert re.search(r"依据：\d+ 张发票，开票日 20", page)
+    assert re.search(r"上次 \d+ 分，已过期", home)
 
 
 async def test_a_scored_firm_with_nothing_open_is_led_to_asking(reader: Reader, desk: FullDesk) -> None:

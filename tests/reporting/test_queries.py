@@ -22,8 +22,17 @@ from xinyidai.loans.rules.life import FirstLoan, FirstLoanDefinition
 from xinyidai.matching import service as matching
 from xinyidai.matching.rules.states import DeclineReason
 from xinyidai.reporting import queries
-from xinyidai.reporting.rules import DRIFT_METRICS, METRICS, Dimension, DriftRow, LendingRow, SpanRefused
+from xinyidai.reporting.rules import (
+    DRIFT_METRICS,
+    METRICS,
+    Dimension,
+    DriftRow,
+    LendingRow,
+    Reconciliation,
+    SpanRefused,
+)
 from xinyidai.risk_sharing import service as risk_sharing
+from xinyidai.worker import load_rooms
 
 YEAR = {"from_on": date(2025, 1, 1), "to_on": date(2026, 1, 1)}
 
@@ -151,6 +160,7 @@ async def test_what_was_tampered_with_is_named(database: Database, admin: asyncp
         lent = await a_loan(session, amount_fen=500, now=noon)
         bare = await a_loan(session, amount_fen=70, now=noon)
         await cover_all(session, noon, lent.id)
+    await admin.execute("UPDATE foundation.outbox_delivery SET state = 'done'")
     await admin.execute("UPDATE loans.loan SET principal_fen = 600 WHERE id = $1", lent.id)
 
     async with in_transaction(database.worker) as session:
@@ -164,6 +174,42 @@ async def test_what_was_tampered_with_is_named(database: Database, admin: asyncp
         ("cover", str(lent.id), 600, 500),
         ("cover", str(bare.id), 70, 0),
     }
+
+
+async def test_a_cover_on_its_way_is_no_difference_and_one_that_does_not_come_is(
+    database: Database, admin: asyncpg.Connection, noon: datetime
+) -> None:
+    load_rooms()
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        lent = await a_loan(session, amount_fen=500, now=noon)
+    found = [await _reconciled(database, noon)]
+    for change in (
+        "UPDATE foundation.outbox_event SET recorded_at = recorded_at - interval '11 minutes'",
+        "UPDATE foundation.outbox_event SET recorded_at = recorded_at + interval '11 minutes'",
+        "UPDATE foundation.outbox_delivery SET state = 'parked' WHERE consumer = 'risk_sharing.make_cover'",
+    ):
+        await admin.execute(change)
+        found.append(await _reconciled(database, noon))
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        await cover_all(session, noon, lent.id)
+    found.append(await _reconciled(database, noon))
+
+    assert [(one.is_whole, one.underway_fen, one.covers_fen) for one in found] == [
+        (True, 500, 0),
+        (False, 0, 0),
+        (True, 500, 0),
+        (False, 0, 0),
+        (True, 0, 500),
+    ]
+    assert [one.what for one in found[1].differences] == ["cover"]
+
+
+async def _reconciled(database: Database, now: datetime) -> Reconciliation:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=now)
+        return await queries.reconcile(session)
 
 
 def test_every_figure_has_one_definition() -> None:

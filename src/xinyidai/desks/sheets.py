@@ -63,6 +63,7 @@ SUMS: Final = (
     ("reported_fen", msg("统计报表放款本金")),
     ("covered_fen", msg("持有分担额度的放款本金")),
     ("covers_fen", msg("风险分担台账本金")),
+    ("underway_fen", msg("刚放款、台账正在登记的本金")),
     ("claims_paid_fen", msg("已付代偿")),
     ("returned_fen", msg("追偿返还")),
     ("imbalance_fen", msg("借贷不平衡额")),

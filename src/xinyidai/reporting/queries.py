@@ -26,6 +26,9 @@ from xinyidai.reporting.rules import (
 SEES_ALL: Final = (OrganisationKind.REGULATOR, OrganisationKind.OPERATOR)
 SEES_OWN: Final = (OrganisationKind.LENDER, OrganisationKind.FUND, OrganisationKind.GUARANTOR)
 MAX_DIFFERENCES: Final = 1_000
+UNDERWAY_MINUTES: Final = 10
+MAKES_COVER: Final = "risk_sharing.make_cover"
+"""The consumer that writes down the cover of a disbursed loan; `reporting` is above it and may name it."""
 Only = Mapping[Dimension, str]
 NO_FILTER: Final[Only] = MappingProxyType({})
 _KEYS: Final = {
@@ -110,6 +113,9 @@ async def offer_drift(session: AsyncSession, viewer: Viewer, *, from_on: date, t
 async def reconcile(session: AsyncSession, viewer: Viewer | None = None) -> Reconciliation:
     """Compare loans, ledger, covers and statistics, and list every difference, at most MAX_DIFFERENCES.
 
+    A cover follows its disbursement by an event: for UNDERWAY_MINUTES one that is still on its way is no difference.
+    Sums that are compared come from one statement: while people disburse, two would see two different moments.
+
     For regulator and operator; without a viewer, for the platform's own jobs and commands.
 
     Raises
@@ -120,21 +126,16 @@ async def reconcile(session: AsyncSession, viewer: Viewer | None = None) -> Reco
         requires_kind(viewer, *SEES_ALL)
     async with platform_scope(session):
         sums = (await session.execute(text(_TOTALS))).one()
-        found = await session.execute(
-            text(
-                "SELECT what, ref, room_fen, ledger_fen FROM reporting.book_difference ORDER BY what, ref LIMIT :most"
-            ),
-            {"most": MAX_DIFFERENCES},
-        )
+        found = await session.execute(text(_DIFFERENCES), {"most": MAX_DIFFERENCES})
         differences = tuple(Difference(row.what, row.ref, row.room_fen, row.ledger_fen) for row in found)
-        booked = await ledger.turnover(session, prefix="lending:lender:", kind="disbursement")
         imbalance = await ledger.imbalance_fen(session)
     return Reconciliation(
         loans_fen=Fen(int(sums.loans_fen)),
-        ledger_fen=Fen(booked.raised_fen),
+        ledger_fen=Fen(int(sums.ledger_fen)),
         reported_fen=Fen(int(sums.reported_fen)),
         covered_fen=Fen(int(sums.covered_fen)),
         covers_fen=Fen(int(sums.covers_fen)),
+        underway_fen=Fen(int(sums.underway_fen)),
         claims_paid_fen=Fen(int(sums.claims_paid_fen)),
         returned_fen=Fen(int(sums.returned_fen)),
         imbalance_fen=Fen(imbalance),
@@ -154,8 +155,26 @@ _DRIFT: Final = (
     " WHERE indicated_on >= :from_on AND indicated_on < :to_on AND (:all OR lender_id = :viewer)"
     " GROUP BY reporting.indication_fact.lender_id, lender_name, lender_code ORDER BY lender_code, lender_name"
 )
+_UNDERWAY: Final = (
+    "SELECT event.body ->> 'loan_id' AS loan_id FROM foundation.outbox_delivery AS delivery"  # noqa: S608 - constants
+    " JOIN foundation.outbox_event AS event ON event.id = delivery.event_id"
+    f" WHERE delivery.state = 'waiting' AND delivery.consumer = '{MAKES_COVER}'"
+    f" AND event.recorded_at > clock_timestamp() - interval '{UNDERWAY_MINUTES} minutes'"
+)
+_DIFFERENCES: Final = (
+    "SELECT what, ref, room_fen, ledger_fen FROM reporting.book_difference"  # noqa: S608 - constants
+    f" WHERE NOT (what = 'cover' AND ledger_fen = 0 AND ref IN ({_UNDERWAY})) ORDER BY what, ref LIMIT :most"
+)
 _TOTALS: Final = (
-    "SELECT (SELECT coalesce(sum(principal_fen), 0) FROM loans.loan) AS loans_fen,"
+    "SELECT (SELECT coalesce(sum(principal_fen), 0) FROM loans.loan) AS loans_fen,"  # noqa: S608 - constants
+    " (SELECT coalesce(sum(entry.amount_fen), 0) FROM ledger.entry AS entry"
+    "   JOIN ledger.journal AS journal ON journal.id = entry.journal_id"
+    "   JOIN ledger.account AS account ON account.id = entry.account_id"
+    "   WHERE journal.kind = 'disbursement' AND entry.amount_fen > 0"
+    "   AND starts_with(account.code, 'lending:lender:')) AS ledger_fen,"
+    " (SELECT coalesce(sum(principal_fen), 0) FROM loans.loan"
+    f"   WHERE reservation_id IS NOT NULL AND id::text IN ({_UNDERWAY})"
+    "   AND NOT EXISTS (SELECT FROM risk_sharing.cover WHERE cover.loan_id = loan.id)) AS underway_fen,"
     " (SELECT coalesce(sum(principal_fen), 0) FROM reporting.lending_fact) AS reported_fen,"
     " (SELECT coalesce(sum(principal_fen), 0) FROM loans.loan WHERE reservation_id IS NOT NULL) AS covered_fen,"
     " (SELECT coalesce(sum(principal_fen), 0) FROM risk_sharing.cover) AS covers_fen,"

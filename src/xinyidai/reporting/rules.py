@@ -235,6 +235,7 @@ class Reconciliation:
     reported_fen: Fen
     covered_fen: Fen
     covers_fen: Fen
+    underway_fen: Fen
     claims_paid_fen: Fen
     returned_fen: Fen
     imbalance_fen: Fen
@@ -243,8 +244,12 @@ class Reconciliation:
     @property
     def is_whole(self) -> bool:
         """Say whether everything agrees."""
-        agree = self.loans_fen == self.ledger_fen == self.reported_fen and self.covered_fen == self.covers_fen
+        agree = self.loans_fen == self.ledger_fen == self.reported_fen and self._is_covered
         return agree and not self.imbalance_fen and not self.differences
+
+    @property
+    def _is_covered(self) -> bool:
+        return self.covered_fen == self.covers_fen + self.underway_fen
 
 
 def check_span(from_on: date, to_on: date) -> None:

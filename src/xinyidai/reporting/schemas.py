@@ -183,6 +183,7 @@ class ReconciliationOut(BaseModel):
                 "reported_fen": 600_000_000,
                 "covered_fen": 600_000_000,
                 "covers_fen": 600_000_000,
+                "underway_fen": 0,
                 "claims_paid_fen": 0,
                 "returned_fen": 0,
                 "imbalance_fen": 0,
@@ -197,6 +198,7 @@ class ReconciliationOut(BaseModel):
     reported_fen: int
     covered_fen: int
     covers_fen: int
+    underway_fen: int
     claims_paid_fen: int
     returned_fen: int
     imbalance_fen: int

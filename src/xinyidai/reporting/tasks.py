@@ -14,10 +14,7 @@ log = structlog.get_logger()
 
 @every(Rhythm.DAY, name="reporting.reconcile")
 async def reconcile(session: AsyncSession, now: datetime) -> None:
-    """Compare loans, ledger and covers; a difference is logged with its reference for the operator.
-
-    A cover whose event is still on its way is a difference until the outbox is drained.
-    """
+    """Compare loans, ledger and covers; a difference is logged with its reference for the operator."""
     await act_as_platform(session, now=now)
     found = await queries.reconcile(session)
     if found.is_whole:

@@ -61,17 +61,21 @@ _SERVING = (
 )
 
 
-async def latest_score(session: AsyncSession, firm_id: UUID, *, max_age: timedelta, now: datetime) -> ScoreView | None:
-    """Return a firm's newest score that is not older than `max_age`, as far as the transaction may see it.
+async def latest_score(
+    session: AsyncSession, firm_id: UUID, *, max_age: timedelta | None, now: datetime
+) -> ScoreView | None:
+    """Return a firm's newest score that is not older than `max_age` (None: however old), as far as one may see it.
 
     Looks at no consent: a room that shows the score to somebody asks for it first.
     """
     statement = (
         select(Score)
-        .where(col(Score.firm_id) == firm_id, col(Score.scored_at) > now - max_age, col(Score.scored_at) <= now)
+        .where(col(Score.firm_id) == firm_id, col(Score.scored_at) <= now)
         .order_by(col(Score.scored_at).desc(), col(Score.id).desc())
         .limit(1)
     )
+    if max_age is not None:
+        statement = statement.where(col(Score.scored_at) > now - max_age)
     row = (await session.execute(statement)).scalar_one_or_none()
     return None if row is None else (await _views(session, [row]))[0]
 

@@ -74,6 +74,7 @@ async def show_application(
     firm = next(iter(firms.values()), None)
     today = business_date(now)
     regions = {one.code: one for one in await parties.regions_on(session, today)}
+    sections = await parties.industries_on(session, today)
     indications = await queries.indications_for(session, viewer, dispatch.demand_id)
     offers = await queries.offers_for(session, viewer, dispatch.demand_id)
     return page(
@@ -85,6 +86,7 @@ async def show_application(
         demand=demand,
         firm=firm if demand is not None else None,
         region=regions.get(firm.region_code or "") if firm else None,
+        section=next((one for one in sections if firm and one.holds(firm.industry_code or "")), None),
         product=product,
         passed=_passed(product) if product else [],
         indicated=next((one for one in indications if one.dispatch_id == dispatch_id), None),

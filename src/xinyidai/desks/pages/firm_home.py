@@ -21,8 +21,18 @@ from xinyidai.loans.rules.life import TAKES_PAYMENTS
 from xinyidai.matching import queries as matching
 from xinyidai.matching.rules.states import WAITS_FOR_LENDER, DispatchState, OfferState, told_to_firm
 from xinyidai.scoring import queries as scoring
+from xinyidai.scoring.rules.scores import ScoreView
 
 SCORE_LASTS = timedelta(days=92)
+
+
+async def scores_shown(
+    session: AsyncSession, viewer: Viewer, *, now: datetime
+) -> tuple[ScoreView | None, ScoreView | None]:
+    """Return the firm's score and, where that is too old to be shown as today's, nothing and the former one."""
+    newest = await scoring.latest_score(session, viewer.organisation_id, max_age=None, now=now)
+    is_former = newest is not None and newest.scored_at <= now - SCORE_LASTS
+    return (None, newest) if is_former else (newest, None)
 
 
 @get("/firm", guards=[BY_FIRM])
@@ -43,12 +53,14 @@ async def home(
     open_loans = [one for one in owed if one.state in TAKES_PAYMENTS]
     newest_loan = next((one for one in owed if offers and one.offer_id in {offer.id for offer in offers}), None)
     gone = chosen_and_gone(newest, dispatches) if newest else []
+    score, former = await scores_shown(session, viewer, now=now)
     planned = await loans.instalments(session, open_loans[0].id) if open_loans else []
     return page(
         request,
         "desks/firm_home.html",
         has_consent=any(one.state is ConsentState.ACTIVE for one in given.rows),
-        score=await scoring.latest_score(session, viewer.organisation_id, max_age=SCORE_LASTS, now=now),
+        score=score,
+        former_score=former,
         newest=newest,
         is_asking=newest is not None and newest.state in ASKING,
         to_choose=[one for one in indications if one.state is DispatchState.INDICATED],

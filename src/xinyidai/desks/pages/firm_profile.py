@@ -10,7 +10,7 @@ from xinyidai.access.rules import Viewer
 from xinyidai.demands import queries as demands
 from xinyidai.demands.rules import ASKING
 from xinyidai.desks.pages.firm import ALL, BY_FIRM, BY_FIRM_STAFF
-from xinyidai.desks.pages.firm_home import SCORE_LASTS
+from xinyidai.desks.pages.firm_home import SCORE_LASTS, scores_shown
 from xinyidai.desks.pages.names import AnyRequest
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
@@ -111,7 +111,7 @@ async def _profile_context(session: AsyncSession, viewer: Viewer, *, now: dateti
         (texts[one.code], in_words_zh(one.measure, one.value), in_words_en(one.measure, one.value))
         for one in shown.readings
     ]
-    score = await scores.latest_score(session, viewer.organisation_id, max_age=SCORE_LASTS, now=now)
+    score, former = await scores_shown(session, viewer, now=now)
     asked = (await demands.demands_of(session, viewer, limit=ALL)).rows
     return {
         "shown": shown,
@@ -119,6 +119,7 @@ async def _profile_context(session: AsyncSession, viewer: Viewer, *, now: dateti
         "readings": readings,
         "sales": [(f"{one.month:%y-%m}", one.net_fen) for one in sales],
         "score": score,
+        "former_score": former,
         "shares": _shares(score, {code: (text.name_zh, text.name_en) for code, text in texts.items()}),
         "most_points": MOST_POINTS,
         "bands": BANDS,
