@@ -107,17 +107,19 @@ async def test_no_field_is_more_open_than_the_item_unless_it_is_public(session: 
     }
 
     assert looser == {
+        "annual_report.staff",
+        "annual_report.year",
         "import_export.customs_grade",
         "science_technology.recognition",
         "science_technology.valid_until_on",
     }
 
 
-async def test_tax_filings_stay_in_the_owners_domain_here_and_pass_through_elsewhere(session: AsyncSession) -> None:
+async def test_tax_filings_are_held_here_and_pass_through_elsewhere(session: AsyncSession) -> None:
     (filing,) = [one for one in await queries.standards(session, TODAY) if one.item.code == "tax_filing"]
     (water,) = [one for one in await queries.standards(session, TODAY) if one.item.code == "water"]
 
-    assert [filing.topology_in(province) for province in ("50", "51")] == [Topology.IN_DOMAIN, Topology.PASS_THROUGH]
+    assert [filing.topology_in(province) for province in ("50", "51")] == [Topology.HELD_COPY, Topology.PASS_THROUGH]
     assert water.topology_in("51") is Topology.HELD_COPY
 
 

@@ -20,6 +20,7 @@ from xinyidai.catalogue.rules import (
     Standard,
     Topology,
     UpdateCycle,
+    topology_among,
 )
 from xinyidai.foundation.database import read_once
 
@@ -86,6 +87,12 @@ async def standards(session: AsyncSession, on: date) -> tuple[Standard, ...]:
     ]
     order = list(Category)
     return tuple(sorted(told, key=lambda one: (order.index(one.category), one.item.code)))
+
+
+async def topology_in(session: AsyncSession, one: Item, province_code: str) -> Topology:
+    """Return how an item reaches a lender in a province, by its two digits of GB/T 2260."""
+    told = (await _topologies(session))[one.code, one.version]
+    return topology_among(told, province_code, otherwise=one.topology)
 
 
 async def _fields(session: AsyncSession) -> Mapping[tuple[str, int], list[ItemField]]:

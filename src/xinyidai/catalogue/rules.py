@@ -1,5 +1,6 @@
 """What the catalogue says of an item: pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -116,6 +117,15 @@ class ItemForbidden(Refusal):
     title_en = "The item {item} may not be collected or used"
 
 
+class ItemNotHeldHere(Refusal):
+    """In this province the item stays with its owner or passes by: the platform keeps no copy of it."""
+
+    code = "item_not_held_here"
+    status = 422
+    title_zh = "本省平台不保存该信息项的副本：{item}（{topology}）"
+    title_en = "This province's platform keeps no copy of the item {item} ({topology})"
+
+
 @dataclass(frozen=True)
 class Item:
     """One version of one item, valid from a Shanghai day until before another."""
@@ -180,8 +190,13 @@ class Standard:
 
     def topology_in(self, province_code: str) -> Topology:
         """Return how the item reaches a lender in a province, by its two digits of GB/T 2260."""
-        known = {one.province_code: one.topology for one in self.topologies}
-        return known.get(province_code, known.get(EVERY_OTHER, self.item.topology))
+        return topology_among(self.topologies, province_code, otherwise=self.item.topology)
+
+
+def topology_among(told: Sequence[ProvinceTopology], province_code: str, *, otherwise: Topology) -> Topology:
+    """Return what a province's line says, else the line of every other province, else what the item says itself."""
+    known = {one.province_code: one.topology for one in told}
+    return known.get(province_code, known.get(EVERY_OTHER, otherwise))
 
 
 def requires_usable(item: Item) -> None:

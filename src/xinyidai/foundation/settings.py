@@ -69,6 +69,9 @@ class Settings(BaseSettings):
         default=True,
         description="people of lenders, funds, guarantors, regulators and the operator must enrol a second factor",
     )
+    province_code: str = Field(
+        default="50", pattern="^[1-8][0-9]$", description="the platform's province, as in GB/T 2260: what it may hold"
+    )
     requests_per_minute: int = Field(default=600, ge=1, description="allowance per account and web process")
     failed_keys_per_minute: int = Field(
         default=30, ge=1, description="invalid API keys per address and web process that are looked up"

@@ -155,10 +155,7 @@ def judge(rows: Rows, *, firm_ids: Mapping[str, UUID], consenting: AbstractSet[U
     today : date
         Shanghai's; an invoice of tomorrow is refused.
     """
-    firms = [*dict.fromkeys(firm_ids[word] for word in rows.firm.words if word in firm_ids)]
-    place = {firm: number for number, firm in enumerate(firms)}
-    table = np.array([*(place.get(firm_ids.get(word, UUID(int=0)), -1) for word in rows.firm.words), -1], np.int32)
-    firm = table[rows.firm.code]
+    firms, firm = firms_of(rows.firm, firm_ids)
     allowed = np.array([*(firm_id in consenting for firm_id in firms), True], dtype=np.bool_)
     faults = {
         **rows.faults,
@@ -184,6 +181,14 @@ def judge(rows: Rows, *, firm_ids: Mapping[str, UUID], consenting: AbstractSet[U
     )
     bad = np.flatnonzero(is_bad)
     return Judged(every.take(~is_bad), bad, {fault: mask[bad] for fault, mask in faults.items() if mask.any()})
+
+
+def firms_of(written: Words, firm_ids: Mapping[str, UUID]) -> tuple[list[UUID], CodeArray]:
+    """Return the firms of a column of credit codes and each row's place among them, -1 for a code of no firm here."""
+    firms = [*dict.fromkeys(firm_ids[word] for word in written.words if word in firm_ids)]
+    place = {firm: number for number, firm in enumerate(firms)}
+    table = np.array([*(place.get(firm_ids.get(word, UUID(int=0)), -1) for word in written.words), -1], np.int32)
+    return firms, table[written.code]
 
 
 def contents_of(raw: pa.RecordBatch, at: IntArray) -> list[str]:

@@ -33,10 +33,38 @@ COLUMNS = (
 
 
 class DeliveryKind(StrEnum):
-    """New invoices, or invoices that replace what was delivered before."""
+    """New invoices, invoices that replace what was delivered before, or the records of another item."""
 
     VAT_INVOICE = "vat_invoice"
     CORRECTION = "correction"
+    TAX_FILING = "tax_filing"
+    SOCIAL_INSURANCE = "social_insurance"
+    HOUSING_FUND = "housing_fund"
+    WATER = "water"
+    ELECTRICITY = "electricity"
+    GAS = "gas"
+    IMPORT_EXPORT = "import_export"
+    LOGISTICS = "logistics"
+    ANNUAL_REPORT = "annual_report"
+    TAX_GRADE = "tax_grade"
+    ENVIRONMENT = "environment"
+    SELF_DECLARED = "self_declared"
+    REGISTRATION_CHANGE = "registration_change"
+    PERMIT = "permit"
+    PENALTY = "penalty"
+    JUDGMENT = "judgment"
+    ENFORCEMENT = "enforcement"
+    TAX_ARREARS = "tax_arrears"
+    INTELLECTUAL_PROPERTY = "intellectual_property"
+    SCIENCE_TECHNOLOGY = "science_technology"
+    TENDER = "tender"
+    HONOUR_LIST = "honour_list"
+    COMMITMENT = "commitment"
+
+    @property
+    def item_code(self) -> str:
+        """Return the catalogue item whose rows are delivered."""
+        return ITEM if self is DeliveryKind.CORRECTION else self.value
 
 
 class FileFormat(StrEnum):
@@ -69,6 +97,15 @@ class Fault(StrEnum):
     NOTHING_TO_CORRECT = "nothing_to_correct"
     DELIVERED_BY_ANOTHER = "delivered_by_another"
     AMBIGUOUS_CORRECTION = "ambiguous_correction"
+    BAD_NUMBER = "bad_number"
+    BAD_CODE = "bad_code"
+    BAD_FLAG = "bad_flag"
+    PERIOD_IN_FUTURE = "period_in_future"
+    CONFLICTING_ROW = "conflicting_row"
+
+
+UNREAD = frozenset({Fault.UNKNOWN_FIRM, Fault.NO_CONSENT})
+"""Faults of rows whose content is thrown away unread: nobody allowed the platform to keep a word of them."""
 
 
 class Flag(IntFlag):

@@ -18,7 +18,6 @@ import pyarrow.parquet as pa_parquet
 from xinyidai.foundation.canonical import canonical_bytes
 from xinyidai.sources.rules import (
     CHUNK_ROWS,
-    COLUMNS,
     MAX_FILE_BYTES,
     MAX_ROWS,
     FileChanged,
@@ -32,14 +31,15 @@ from xinyidai.sources.rules import (
     FileWrongEncoding,
 )
 from xinyidai.sources.rules.amounts import IntArray
-from xinyidai.sources.rules.checking import Rows, read_rows
-from xinyidai.sources.rules.delivery import Fault
+from xinyidai.sources.rules.checking import read_rows
+from xinyidai.sources.rules.delivery import COLUMNS, Fault
+from xinyidai.sources.rules.layouts import Layout, ReadRows
 from xinyidai.sources.service.lines import MARK, WholeLines, storable
 
 _BLOCK = 1024**2
 _CSV_BLOCK = 8 * 1024**2
 _PARQUET_MARK = b"PAR1"
-_TEXT_SCHEMA = pa.schema([(name, pa.string()) for name in COLUMNS])
+INVOICES = Layout(COLUMNS, read_rows)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Broken:
 class Chunk:
     """Up to some hundred thousand rows, their columns read, and the broken lines met on the way."""
 
-    rows: Rows
+    rows: ReadRows
     broken: tuple[Broken, ...]
 
 
@@ -69,7 +69,7 @@ class Source:
     chunks: Callable[[], Iterator[Chunk]]
 
 
-def open_file(path: Path, file_format: FileFormat | None) -> Source:
+def open_file(path: Path, file_format: FileFormat | None, layout: Layout = INVOICES) -> Source:
     """Look at a file: its size before anything is read, then its ends, its encoding and its digest in one pass."""
     try:
         found = path.stat()
@@ -85,32 +85,32 @@ def open_file(path: Path, file_format: FileFormat | None) -> Source:
 
     def chunks() -> Iterator[Chunk]:
         with path.open("rb") as stream:
-            yield from _read(stream, written)
+            yield from _read(stream, written, layout)
             if _has_changed(found, os.fstat(stream.fileno())):
                 raise FileChanged
 
     return Source(written, found.st_size, digest, chunks)
 
 
-def open_csv(body: bytes) -> Source:
+def open_csv(body: bytes, layout: Layout = INVOICES) -> Source:
     """Look at a CSV body."""
     digest = _inspect(io.BytesIO(body), len(body), FileFormat.CSV)
-    return Source(FileFormat.CSV, len(body), digest, lambda: _read(io.BytesIO(body), FileFormat.CSV))
+    return Source(FileFormat.CSV, len(body), digest, lambda: _read(io.BytesIO(body), FileFormat.CSV, layout))
 
 
-def open_rows(rows: Sequence[Mapping[str, str | None]]) -> Source:
+def open_rows(rows: Sequence[Mapping[str, str | None]], layout: Layout = INVOICES) -> Source:
     """Look at rows that came as JSON; their fields are text or absent."""
     if not rows:
         raise FileEmpty
     said = [dict(row) for row in rows]
     written = canonical_bytes(said)
-    batch = pa.RecordBatch.from_pylist(said, schema=_TEXT_SCHEMA)
+    batch = pa.RecordBatch.from_pylist(said, schema=_as_text(layout))
     numbers = np.arange(1, len(rows) + 1)
     return Source(
         FileFormat.JSON,
         len(written),
         hashlib.sha256(written).digest(),
-        lambda: iter([Chunk(read_rows(batch, numbers), ())]),
+        lambda: iter([Chunk(layout.read(batch, numbers), ())]),
     )
 
 
@@ -160,9 +160,9 @@ def _check_marks(stream: BinaryIO, size: int) -> None:
     stream.seek(0)
 
 
-def _read(stream: BinaryIO, file_format: FileFormat) -> Iterator[Chunk]:
+def _read(stream: BinaryIO, file_format: FileFormat, layout: Layout) -> Iterator[Chunk]:
     try:
-        yield from _read_csv(stream) if file_format is FileFormat.CSV else _read_parquet(stream)
+        yield from _read_csv(stream, layout) if file_format is FileFormat.CSV else _read_parquet(stream, layout)
     except (pa.ArrowException, ValueError) as error:
         raise FileUnreadable(format=file_format) from error
     except OSError as error:
@@ -172,25 +172,25 @@ def _read(stream: BinaryIO, file_format: FileFormat) -> Iterator[Chunk]:
         raise FileUnreadable(format=file_format) from error
 
 
-def _check_columns(names: Sequence[str]) -> None:
-    absent = [name for name in COLUMNS if names.count(name) != 1]
+def _check_columns(names: Sequence[str], layout: Layout) -> None:
+    absent = [name for name in layout.columns if names.count(name) != 1]
     if absent:
         raise FileWithoutColumn(columns=", ".join(absent))
 
 
-def _read_parquet(stream: BinaryIO) -> Iterator[Chunk]:
+def _read_parquet(stream: BinaryIO, layout: Layout) -> Iterator[Chunk]:
     # The library pre-buffers whole row groups by default, which a file of one group would make the whole file.
     parquet = pa_parquet.ParquetFile(stream, pre_buffer=False)
-    _check_columns(parquet.schema_arrow.names)
+    _check_columns(parquet.schema_arrow.names, layout)
     if parquet.metadata.num_rows > MAX_ROWS:
         raise FileTooLarge(most=MAX_ROWS, unit="rows")
     line_no = 1
-    for batch in parquet.iter_batches(batch_size=CHUNK_ROWS, columns=list(COLUMNS), use_threads=False):
-        yield Chunk(read_rows(batch, np.arange(line_no, line_no + len(batch))), ())
+    for batch in parquet.iter_batches(batch_size=CHUNK_ROWS, columns=list(layout.columns), use_threads=False):
+        yield Chunk(layout.read(batch, np.arange(line_no, line_no + len(batch))), ())
         line_no += len(batch)
 
 
-def _read_csv(stream: BinaryIO) -> Iterator[Chunk]:
+def _read_csv(stream: BinaryIO, layout: Layout) -> Iterator[Chunk]:
     broken: list[Broken] = []
     lines = WholeLines(stream, block_bytes=_CSV_BLOCK)
 
@@ -203,15 +203,15 @@ def _read_csv(stream: BinaryIO) -> Iterator[Chunk]:
             broken.append(Broken(line.number - 1, storable(line.text), Fault.WRONG_COLUMN_COUNT))
         return "skip"
 
-    _check_columns(_csv_names(stream))
+    _check_columns(_csv_names(stream), layout)
     reader = pa_csv.open_csv(
         lines,
         # Line numbers of broken rows are known only to a reader without threads.
         read_options=pa_csv.ReadOptions(block_size=_CSV_BLOCK, use_threads=False),
         parse_options=pa_csv.ParseOptions(invalid_row_handler=set_aside),
         convert_options=pa_csv.ConvertOptions(
-            include_columns=list(COLUMNS),
-            column_types={name: pa.string() for name in COLUMNS},
+            include_columns=list(layout.columns),
+            column_types={name: pa.string() for name in layout.columns},
             strings_can_be_null=False,
         ),
     )
@@ -223,9 +223,13 @@ def _read_csv(stream: BinaryIO) -> Iterator[Chunk]:
         del broken[: len(passed)]
         if last > MAX_ROWS:
             raise FileTooLarge(most=MAX_ROWS, unit="rows")
-        yield Chunk(read_rows(batch, numbers), passed)
+        yield Chunk(layout.read(batch, numbers), passed)
     if broken:
-        yield Chunk(read_rows(pa.RecordBatch.from_pylist([], schema=_TEXT_SCHEMA), np.arange(0)), tuple(broken))
+        yield Chunk(layout.read(pa.RecordBatch.from_pylist([], schema=_as_text(layout)), np.arange(0)), tuple(broken))
+
+
+def _as_text(layout: Layout) -> pa.Schema:
+    return pa.schema([(name, pa.string()) for name in layout.columns])
 
 
 def _csv_names(stream: BinaryIO) -> list[str]:

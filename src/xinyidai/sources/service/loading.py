@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
@@ -12,16 +13,19 @@ import pandas as pd
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import OrganisationKind, Viewer
+from xinyidai.catalogue.rules import Item
 from xinyidai.consents import queries as consents
 from xinyidai.consents.rules import Permission, Purpose
 from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PLATFORM_ID, CreditCodeRefused, normalised_credit_code
-from xinyidai.sources.rules import FLAG_NAMES, ITEM, ConsentTakenBack, DeliveryKind, Fault, Flag
+from xinyidai.sources.rules import FLAG_NAMES, ConsentTakenBack, DeliveryKind, Fault, Flag
 from xinyidai.sources.rules.amounts import BoolArray
-from xinyidai.sources.rules.checking import Facts, contents_of, faults_of_rows, judge
+from xinyidai.sources.rules.checking import Facts, Rows, contents_of, faults_of_rows, judge
+from xinyidai.sources.rules.delivery import UNREAD
 from xinyidai.sources.rules.repeats import SeenNumbers, find_repeats, find_targets, frame_of, number_hashes
 from xinyidai.sources.service import storing
 from xinyidai.sources.service.files import Chunk
+from xinyidai.sources.service.storing import INVOICE_FACTS
 
 
 @dataclass
@@ -35,6 +39,7 @@ class Load:
     delivery_no: int
     now: datetime
     today: date
+    item: Item
     keeps_repeats: bool = True
     firm_ids: dict[str, UUID | None] = field(default_factory=dict)
     consenting: set[UUID] = field(default_factory=set)
@@ -50,64 +55,59 @@ class Load:
 async def take_in(load: Load, chunk: Chunk) -> None:
     """Check a chunk, store its good rows, keep the others aside, and count both."""
     rows = chunk.rows
+    assert isinstance(rows, Rows)
     load.received += len(rows.line_no) + len(chunk.broken)
-    await _look_up_firms(load, rows.firm.words)
+    await look_up_firms(load, rows.firm.words)
     firm_ids = {word: firm for word in rows.firm.words if (firm := load.firm_ids[word]) is not None}
     judged = judge(rows, firm_ids=firm_ids, consenting=load.consenting, today=load.today)
     faults = faults_of_rows(judged.faults, len(judged.bad))
-    await _reject(load, rows.line_no[judged.bad].tolist(), faults, contents_of(rows.raw, judged.bad))
-    await _reject(
-        load,
-        [line.line_no for line in chunk.broken],
-        [line.fault.value for line in chunk.broken],
-        [line.content for line in chunk.broken],
-    )
+    await reject(load, rows.line_no[judged.bad].tolist(), faults, contents_of(rows.raw, judged.bad))
+    await reject_broken(load, chunk)
     if load.kind is DeliveryKind.CORRECTION:
         kept, repeated = await _correct(load, judged.facts)
     else:
         kept, repeated = await _add(load, judged.facts)
     positions = np.searchsorted(rows.line_no, repeated.line_nos)
-    await _reject(load, repeated.line_nos, repeated.faults, contents_of(rows.raw, positions))
+    await reject(load, repeated.line_nos, repeated.faults, contents_of(rows.raw, positions))
     load.loaded += len(kept)
     load.loaded_firms.update(kept.firms[place] for place in np.unique(kept.firm))
     for flag, name in FLAG_NAMES.items():
         load.flagged[name] += int((kept.flags & flag).astype(bool).sum())
 
 
-async def _look_up_firms(load: Load, words: Sequence[str]) -> None:
+async def look_up_firms(load: Load, words: Sequence[str], *, facts: str = INVOICE_FACTS) -> None:
     """Learn whose the codes are, which firms consent, which have facts; and present the consenting to the database."""
     new = [word for word in words if word not in load.firm_ids]
     load.firm_ids.update(await _firms_by_code(load.session, new))
     fresh = {firm for word in new if (firm := load.firm_ids[word]) is not None} - load.consenting
-    allowed = await consents.subjects_allowed(
-        load.session,
-        sorted(fresh),
-        purpose=Purpose.PRE_LOAN,
-        item_codes=[ITEM],
-        receiver_id=PLATFORM_ID,
-        now=load.now,
-    )
+    allowed = await _allowed(load, fresh)
     load.consenting |= allowed
     present = load.consenting & {load.firm_ids[word] for word in words}
     await consents.present(
-        load.session, Permission(frozenset(present), (), Purpose.PRE_LOAN, PLATFORM_ID, (ITEM,), load.now)
+        load.session, Permission(frozenset(present), (), Purpose.PRE_LOAN, PLATFORM_ID, (load.item.code,), load.now)
     )
     # Asked before any row of theirs in this delivery is written, so it is about earlier deliveries alone.
-    load.with_past |= await storing.firms_with_past(load.connection, sorted(allowed))
+    load.with_past |= await storing.firms_with_past(load.connection, sorted(allowed), facts=facts)
 
 
 async def check_consents_once_more(load: Load) -> None:
     """Refuse the delivery when a firm took its consent back while the file was being read."""
-    allowed = await consents.subjects_allowed(
+    if load.loaded_firms - await _allowed(load, load.loaded_firms):
+        raise ConsentTakenBack
+
+
+async def _allowed(load: Load, firms: AbstractSet[UUID]) -> set[UUID]:
+    """Return those of the firms whose rows of this item the platform may hold."""
+    if not load.item.needs_consent:
+        return set(firms)
+    return await consents.subjects_allowed(
         load.session,
-        sorted(load.loaded_firms),
+        sorted(firms),
         purpose=Purpose.PRE_LOAN,
-        item_codes=[ITEM],
+        item_codes=[load.item.code],
         receiver_id=PLATFORM_ID,
         now=load.now,
     )
-    if load.loaded_firms - allowed:
-        raise ConsentTakenBack
 
 
 async def _firms_by_code(session: AsyncSession, words: Sequence[str]) -> dict[str, UUID | None]:
@@ -189,7 +189,18 @@ def _repeated(facts: Facts, faults: Mapping[Fault, BoolArray]) -> _Repeated:
     return _Repeated(facts.line_no[any_fault].tolist(), faults_of_rows(chosen, int(any_fault.sum())))
 
 
-async def _reject(load: Load, line_nos: Sequence[int], faults: Sequence[str], contents: Sequence[str]) -> None:
+async def reject_broken(load: Load, chunk: Chunk) -> None:
+    """Keep lines aside that could not be read as rows."""
+    await reject(
+        load,
+        [line.line_no for line in chunk.broken],
+        [line.fault.value for line in chunk.broken],
+        [line.content for line in chunk.broken],
+    )
+
+
+async def reject(load: Load, line_nos: Sequence[int], faults: Sequence[str], contents: Sequence[str]) -> None:
+    """Count rows by fault and keep them aside; of a firm that allowed nothing no word is kept."""
     for joined in faults:
         load.rejected.update(joined.split(","))
     if not load.keeps_repeats:
@@ -202,5 +213,8 @@ async def _reject(load: Load, line_nos: Sequence[int], faults: Sequence[str], co
         sender_id=load.viewer.organisation_id,
         line_nos=line_nos,
         faults=faults,
-        contents=contents,
+        contents=[
+            "" if UNREAD.intersection(joined.split(",")) else content
+            for joined, content in zip(faults, contents, strict=True)
+        ],
     )

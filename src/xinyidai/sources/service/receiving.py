@@ -1,7 +1,7 @@
 """Taking a delivery in: one transaction, nothing of it seen before all of it is there, the same bytes only once."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
@@ -26,16 +26,16 @@ from xinyidai.access.service import act_as, platform_scope
 from xinyidai.audit import service as audit
 from xinyidai.audit.rules import MAX_SUBJECTS
 from xinyidai.catalogue import queries as catalogue
-from xinyidai.catalogue.rules import Item, ItemNotListed, Topology, requires_usable
+from xinyidai.catalogue.rules import Item, ItemNotHeldHere, Topology, requires_usable
 from xinyidai.consents.rules import Purpose
 from xinyidai.foundation import outbox
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import Sessions, driver, in_transaction, lock_key, set_local
+from xinyidai.foundation.settings import settings
 from xinyidai.sources.events import DeliveryLoaded
 from xinyidai.sources.models import Delivery
 from xinyidai.sources.queries import report_of
 from xinyidai.sources.rules import (
-    ITEM,
     MAX_CORRECTIONS,
     DeliveryInProgress,
     DeliveryKind,
@@ -46,9 +46,13 @@ from xinyidai.sources.rules import (
     FileTooLarge,
 )
 from xinyidai.sources.rules.checking import read_rows
-from xinyidai.sources.service import storing
-from xinyidai.sources.service.files import Chunk, Source, open_csv, open_file, open_rows
+from xinyidai.sources.rules.layouts import Layout
+from xinyidai.sources.rules.records.checking import layout_of
+from xinyidai.sources.rules.records.kinds import KINDS
+from xinyidai.sources.service import record_storing, storing
+from xinyidai.sources.service.files import INVOICES, Chunk, Source, open_csv, open_file, open_rows
 from xinyidai.sources.service.loading import Load, check_consents_once_more, take_in
+from xinyidai.sources.service.record_loading import take_in_records
 
 SCOPE = "sources:write"
 _FILE_TIME_OUT = "15min"
@@ -81,10 +85,12 @@ async def receive_file(
     FileMissing, FileTooLarge, FileEmpty, FileCutInHalf, FileWrongEncoding, FileWithoutColumn, FileUnreadable
         The file as a whole is refused and nothing of it is kept.
     ItemNotListed
-        The catalogue does not list VAT invoices as a held copy today.
+        The catalogue does not list the item today.
+    ItemForbidden, ItemNotHeldHere
+        Nobody may use it, or this province's platform keeps no copy of it.
     """
     _requires_sender(viewer)
-    source = await asyncio.to_thread(open_file, path, file_format)
+    source = await asyncio.to_thread(open_file, path, file_format, layout_for(kind))
     async with in_transaction(sessions) as session:
         await act_as(session, viewer, now=now)
         for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
@@ -97,7 +103,9 @@ async def receive_csv(
 ) -> DeliveryReport:
     """Take in a CSV body in the caller's transaction; see `receive_file`."""
     _requires_sender(viewer)
-    return await receive_source(session, viewer, open_csv(body), kind=kind, expected_rows=None, now=now)
+    return await receive_source(
+        session, viewer, open_csv(body, layout_for(kind)), kind=kind, expected_rows=None, now=now
+    )
 
 
 async def receive_rows(
@@ -110,7 +118,9 @@ async def receive_rows(
 ) -> DeliveryReport:
     """Take in rows of text fields in the caller's transaction; see `receive_file`."""
     _requires_sender(viewer)
-    return await receive_source(session, viewer, open_rows(rows), kind=kind, expected_rows=None, now=now)
+    return await receive_source(
+        session, viewer, open_rows(rows, layout_for(kind)), kind=kind, expected_rows=None, now=now
+    )
 
 
 def _requires_sender(viewer: Viewer) -> None:
@@ -135,22 +145,20 @@ async def receive_source(
 
     Without `keeps_repeats` rows that the platform holds already are counted as rejected and not kept aside.
     """
-    item = await catalogue.item(session, ITEM, business_date(now))
-    requires_usable(item)
-    if item.topology is not Topology.HELD_COPY:
-        raise ItemNotListed(item=ITEM)
-    await _lock(session)
+    item = await catalogue.item(session, kind.item_code, business_date(now))
+    await _requires_held_here(session, item)
+    await _lock(session, item.code)
     earlier = await _earlier(session, viewer, source, kind)
     if earlier is not None:
         return report_of(earlier, is_repeat=True)
     connection = await driver(session)
     delivery_no = await connection.fetchval("SELECT nextval('sources.delivery_no')")
-    load = Load(session, connection, viewer, kind, delivery_no, now, business_date(now), keeps_repeats=keeps_repeats)
-    await storing.prepare(connection)
-    chunks = source.chunks() if kind is DeliveryKind.VAT_INVOICE else _as_one(source.chunks())
+    load = Load(
+        session, connection, viewer, kind, delivery_no, now, business_date(now), item, keeps_repeats=keeps_repeats
+    )
+    chunks = _as_one(source.chunks()) if kind is DeliveryKind.CORRECTION else source.chunks()
     async with platform_scope(session), aclosing(_read_ahead(chunks)) as ahead:
-        async for chunk in ahead:
-            await take_in(load, chunk)
+        await _take_in_all(load, ahead)
         await check_consents_once_more(load)
     if expected_rows is not None and expected_rows != load.received:
         raise FileCutInHalf(why=f"{load.received} rows instead of {expected_rows}")
@@ -159,10 +167,34 @@ async def receive_source(
     return await _finish(load, source, item)
 
 
-async def _lock(session: AsyncSession) -> None:
-    """One delivery of invoices at a time: two that hold the same row would both find it new."""
+def layout_for(kind: DeliveryKind) -> Layout:
+    """Return how the rows of a delivery are read."""
+    record = KINDS.get(kind.value)
+    return INVOICES if record is None else layout_of(record)
+
+
+async def _take_in_all(load: Load, chunks: AsyncIterator[Chunk]) -> None:
+    record = KINDS.get(load.kind.value)
+    if record is None:
+        await storing.prepare(load.connection)
+    else:
+        await record_storing.prepare(load.connection, record)
+    async for chunk in chunks:
+        await (take_in(load, chunk) if record is None else take_in_records(load, record, chunk))
+
+
+async def _requires_held_here(session: AsyncSession, item: Item) -> None:
+    """Refuse rows of an item that nobody may use, or of which this province's platform keeps no copy."""
+    requires_usable(item)
+    topology = await catalogue.topology_in(session, item, settings().province_code)
+    if topology is not Topology.HELD_COPY:
+        raise ItemNotHeldHere(item=item.code, topology=topology.value)
+
+
+async def _lock(session: AsyncSession, item_code: str) -> None:
+    """One delivery of an item at a time: two that hold the same row would both find it new."""
     try:
-        await lock_key(session, f"sources:{ITEM}")
+        await lock_key(session, f"sources:{item_code}")
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
             raise DeliveryInProgress from error
@@ -225,7 +257,7 @@ async def _finish(load: Load, source: Source, item: Item) -> DeliveryReport:
         received=load.received,
         loaded=load.loaded,
         rejected_rows=load.received - load.loaded,
-        rejected=dict(load.rejected),
+        rejected=dict(+load.rejected),
         flagged=dict(+load.flagged),
         firm_ids=sorted(load.loaded_firms),
         received_at=load.now,

@@ -78,8 +78,9 @@ WHERE f.firm_id = r.firm_id AND f.delivery_no = r.delivery_no AND f.line_no = r.
 
 _WITH_PAST = """
 SELECT n.firm_id FROM unnest($1::uuid[]) AS n (firm_id)
-WHERE EXISTS (SELECT FROM sources.invoice_fact f WHERE f.firm_id = n.firm_id)
+WHERE EXISTS (SELECT FROM sources.{facts} f WHERE f.firm_id = n.firm_id)
 """
+INVOICE_FACTS = "invoice_fact"
 
 
 _DELIVERED_BY = "SELECT no FROM sources.delivery WHERE sender_id = $1 AND no = ANY($2::integer[])"
@@ -143,9 +144,9 @@ async def stored_like(connection: asyncpg.Connection, facts: Facts) -> pd.DataFr
     return stored.astype({**types, "number": object, "counterparty": object})
 
 
-async def firms_with_past(connection: asyncpg.Connection, firms: Sequence[UUID]) -> set[UUID]:
-    """Return those of the firms that have facts already."""
-    return {row["firm_id"] for row in await connection.fetch(_WITH_PAST, list(firms))}
+async def firms_with_past(connection: asyncpg.Connection, firms: Sequence[UUID], *, facts: str) -> set[UUID]:
+    """Return those of the firms that have facts already, in a table of facts of this schema."""
+    return {row["firm_id"] for row in await connection.fetch(_WITH_PAST.format(facts=facts), list(firms))}
 
 
 async def delivered_by(connection: asyncpg.Connection, sender_id: UUID, delivery_nos: Sequence[int]) -> set[int]:

@@ -22,9 +22,12 @@ from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import one_of, type_of_fen, type_of_json, type_of_moment
 from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.sealing import Stream, Xid8, register_stream
+from xinyidai.sources.models import records
 from xinyidai.sources.rules import DeliveryKind, FileFormat
 from xinyidai.sources.rules.pulls import PullSource, PullState
 
+RECORD_SUPERSESSIONS = register_stream(Stream("sources.record_supersession", "sources.sealable_record_supersession"))
+RECORD_TABLES = records.TABLES
 SEALS = register_stream(Stream("sources.fact_seal", "sources.sealable_fact_seal"))
 SUPERSESSIONS = register_stream(Stream("sources.supersession", "sources.sealable_supersession"))
 
@@ -139,6 +142,27 @@ class Supersession(SQLModel, table=True):
         {"schema": "sources"},
     )
 
+    firm_id: UUID = Field(primary_key=True)
+    delivery_no: int = Field(primary_key=True)
+    line_no: int = Field(primary_key=True)
+    by_delivery_no: int
+    by_line_no: int
+    superseded_at: datetime = Field(sa_type=type_of_moment)
+    xid: str = Field(
+        default=None, sa_type=Xid8, nullable=False, sa_column_kwargs={"server_default": text("pg_current_xact_id()")}
+    )
+
+
+class RecordSupersession(SQLModel, table=True):
+    """A record that a later one of the same name replaced; each kind has a table of its own, so nothing is referred to.
+
+    `verify` names a record that says it was superseded without a row here, and the reverse.
+    """
+
+    __tablename__ = "record_supersession"
+    __table_args__ = ({"schema": "sources"},)
+
+    item_code: str = Field(primary_key=True)
     firm_id: UUID = Field(primary_key=True)
     delivery_no: int = Field(primary_key=True)
     line_no: int = Field(primary_key=True)
