@@ -39,10 +39,11 @@ async def a_consenting_firm(
     session: AsyncSession,
     *,
     credit_code: str | None = None,
+    item_codes: Sequence[str] = ("vat_invoice",),
     receiver_ids: Sequence[UUID] = (PLATFORM_ID,),
     now: datetime,
 ) -> Viewer:
-    """Return the owner of a new firm that lets the receivers use its invoices before lending."""
+    """Return the owner of a new firm that lets the receivers use its invoices, or other items, before lending."""
     firm = await a_firm(session, credit_code=credit_code, now=now)
-    await a_consent(session, firm, receiver_ids=receiver_ids, now=now)
+    await a_consent(session, firm, item_codes=item_codes, receiver_ids=receiver_ids, now=now)
     return firm

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import OrganisationKind, Viewer
 from xinyidai.sources.rules import COLUMNS
 from xinyidai.sources.rules.invoices import Invoices, coded
+from xinyidai.sources.rules.records.kinds import KINDS, Column, ColumnKind
 
 Row = dict[str, str | None]
 
@@ -40,6 +41,29 @@ def a_row(credit_code: str, **fields: str | None) -> Row:
 def rows_of(credit_code: str, count: int, *, first: int = 1) -> list[Row]:
     """Return good rows with numbers of their own."""
     return [a_row(credit_code, invoice_no=f"{number:08d}") for number in range(first, first + count)]
+
+
+GOOD_FIELDS: Mapping[ColumnKind, str] = {
+    ColumnKind.MONTH: "2025-03",
+    ColumnKind.YEAR: "2024",
+    ColumnKind.DAY: "2025-03-05",
+    ColumnKind.COUNT: "7",
+    ColumnKind.QUANTITY: "1200",
+    ColumnKind.AMOUNT: "100.50",
+    ColumnKind.FLAG: "false",
+    ColumnKind.TEXT: "说明",
+}
+
+
+def good_field(column: Column) -> str:
+    """Return what a column of a good record says."""
+    return (column.codes or ("C-1",))[0] if column.kind is ColumnKind.CODE else GOOD_FIELDS[column.kind]
+
+
+def a_record(item: str, credit_code: str, **fields: str | None) -> Row:
+    """Return one good record of an item, with some fields replaced."""
+    row: Row = {"credit_code": credit_code}
+    return row | {column.delivered_as: good_field(column) for column in KINDS[item].columns} | fields
 
 
 def a_csv(folder: Path, rows: Sequence[Mapping[str, str | None]], name: str = "invoices.csv") -> Path:

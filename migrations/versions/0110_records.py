@@ -86,7 +86,8 @@ def upgrade() -> None:
         " basis = '假定：市级唯一出口平台按企业授权保存申报数据副本，待核'"
         " WHERE item_code = 'tax_filing' AND province_code = '50'"
     )
-    _allow_kinds(*INVOICE_KINDS, *TABLES)
+    _allow("kind", *INVOICE_KINDS, *TABLES)
+    _allow("file_format", "csv", "parquet", "json", "xlsx")
     for code, (columns, key) in TABLES.items():
         _create(code, columns, key.split())
     _create_supersession()
@@ -111,7 +112,8 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION sources.seal_delivery(integer, timestamptz)")
     op.execute("DROP FUNCTION sources.fact_tables()")
     steps.apply_sql("sources/sealing_of_invoices_v1.sql")
-    _allow_kinds(*INVOICE_KINDS)
+    _allow("kind", *INVOICE_KINDS)
+    _allow("file_format", "csv", "parquet", "json")
     op.execute("UPDATE catalogue.item SET access_class = 'open' WHERE code = 'annual_report'")
     op.execute(
         "UPDATE catalogue.item_topology SET topology = 'in_domain', basis = '假定：重庆税务部门在域内计算衍生值，待核'"
@@ -119,10 +121,10 @@ def downgrade() -> None:
     )
 
 
-def _allow_kinds(*kinds: str) -> None:
-    listed = ", ".join(f"'{kind}'" for kind in kinds)
-    op.drop_constraint(op.f("ck_delivery_kind_known"), "delivery", schema="sources")
-    op.create_check_constraint(op.f("ck_delivery_kind_known"), "delivery", f"kind IN ({listed})", schema="sources")
+def _allow(column: str, *values: str) -> None:
+    name, listed = op.f(f"ck_delivery_{column}_known"), ", ".join(f"'{value}'" for value in values)
+    op.drop_constraint(name, "delivery", schema="sources")
+    op.create_check_constraint(name, "delivery", f"{column} IN ({listed})", schema="sources")
 
 
 def _create(code: str, columns: str, key: list[str]) -> None:

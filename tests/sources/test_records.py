@@ -1,6 +1,6 @@
 """Records of every item: what a delivery must hold, merging, two times, consent, seals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from builders_consents import a_consent
 from builders_parties import a_credit_code, a_firm
-from builders_sources import an_agency
+from builders_sources import Row, a_record, an_agency, good_field
 from conftest import Database
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +37,7 @@ from xinyidai.sources.queries.records import records
 from xinyidai.sources.rules import DeliveryKind, DeliveryReport
 from xinyidai.sources.rules.records.checking import Records as Rows
 from xinyidai.sources.rules.records.checking import key_hashes, read_records, same_twice
-from xinyidai.sources.rules.records.kinds import KINDS, Column, ColumnKind
+from xinyidai.sources.rules.records.kinds import KINDS, ColumnKind
 
 MONTHLY = ("electricity", "social_insurance")
 AS_FIELD = {
@@ -51,26 +51,6 @@ AS_FIELD = {
     ColumnKind.CODE: {FieldKind.CODE},
     ColumnKind.TEXT: {FieldKind.TEXT},
 }
-GOOD: Mapping[ColumnKind, str] = {
-    ColumnKind.MONTH: "2025-03",
-    ColumnKind.YEAR: "2024",
-    ColumnKind.DAY: "2025-03-05",
-    ColumnKind.COUNT: "7",
-    ColumnKind.QUANTITY: "1200",
-    ColumnKind.AMOUNT: "100.50",
-    ColumnKind.FLAG: "false",
-    ColumnKind.TEXT: "说明",
-}
-Row = dict[str, str | None]
-
-
-def good(column: Column) -> str:
-    return (column.codes or ("C-1",))[0] if column.kind is ColumnKind.CODE else GOOD[column.kind]
-
-
-def a_record(code: str, credit_code: str, **fields: str | None) -> Row:
-    row: Row = {"credit_code": credit_code}
-    return row | {column.delivered_as: good(column) for column in KINDS[code].columns} | fields
 
 
 @dataclass
@@ -161,7 +141,7 @@ async def test_a_row_of_every_item_is_read_back_as_it_was_delivered(place: Place
     }
     assert (report.received, report.loaded) == (1, 1)
     assert {c.name: row[c.name] for c in KINDS[code].columns} == {
-        c.name: good(c) if c.kind is ColumnKind.CODE else expected[c.kind] for c in KINDS[code].columns
+        c.name: good_field(c) if c.kind is ColumnKind.CODE else expected[c.kind] for c in KINDS[code].columns
     }
 
 

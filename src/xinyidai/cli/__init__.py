@@ -20,7 +20,7 @@ COMMANDS: Final = {
         "people",
         "Create the people who run the platform; a desk needs two, because one makes and another checks.",
     ),
-    "deliver": ("files", "Take in a FILE of VAT invoices (CSV or Parquet), and say what became of its rows."),
+    "deliver": ("files", "Take in a FILE of invoices or of another item's records, and say what became of it."),
     "train": (
         "models",
         "Train a model on the firms that consent to training, and write it as text, to be released by two people.",

@@ -9,6 +9,7 @@ from xinyidai.cli.people import refusals_told, signed_in
 from xinyidai.cli.surroundings import Connected, surroundings
 from xinyidai.sources import service as sources
 from xinyidai.sources.rules import DeliveryKind, DeliveryReport
+from xinyidai.sources.rules.records.kinds import KINDS
 
 
 @click.command()
@@ -16,13 +17,26 @@ from xinyidai.sources.rules import DeliveryKind, DeliveryReport
 @click.option("--email", required=True, help="Sign-in name of a person of the agency, or of the operator.")
 @click.option("--organisation", type=click.UUID, help="The agency, for a person of several organisations.")
 @click.option("--correction", is_flag=True, help="The rows correct invoices delivered before.")
+@click.option("--item", type=click.Choice(sorted(KINDS)), help="The rows are records of this item and not invoices.")
 @click.option("--expected-rows", type=click.IntRange(0), help="How many rows the sender counted.")
 @click.password_option(confirmation_prompt=False)
 def deliver(
-    file: Path, email: str, organisation: UUID | None, correction: bool, expected_rows: int | None, password: str
+    file: Path,
+    email: str,
+    organisation: UUID | None,
+    correction: bool,
+    item: str | None,
+    expected_rows: int | None,
+    password: str,
 ) -> None:
-    """Take in a FILE of VAT invoices (CSV or Parquet), and say what became of its rows."""
-    kind = DeliveryKind.CORRECTION if correction else DeliveryKind.VAT_INVOICE
+    """Take in a FILE of invoices or of another item's records, and say what became of it.
+
+    CSV, Excel or Parquet, by its suffix. Records that say something else than earlier ones replace them, so they need
+    no --correction.
+    """
+    if item and correction:
+        raise click.UsageError("--correction is for invoices: records replace earlier ones by themselves")
+    kind = DeliveryKind(item) if item else DeliveryKind.CORRECTION if correction else DeliveryKind.VAT_INVOICE
 
     async def act(connected: Connected) -> DeliveryReport:
         viewer = await signed_in(connected, email, password, organisation_id=organisation)

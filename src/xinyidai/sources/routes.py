@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import ClassVar
 from uuid import UUID
 
 from litestar import Router, get, post
@@ -15,14 +16,18 @@ from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.sources import queries, service
 from xinyidai.sources.rules import COLUMNS, MAX_BODY_BYTES, DeliveryKind
+from xinyidai.sources.rules.records.kinds import KINDS
 from xinyidai.sources.schemas import (
     DeliveryOut,
     DeliveryPageOut,
+    InvoiceKind,
     InvoicesIn,
     PullCountOut,
     PullIn,
     PullOut,
     PullPageOut,
+    RecordItem,
+    RecordsIn,
     RejectedPageOut,
     SenderOut,
     StandingOut,
@@ -45,9 +50,14 @@ _CSV_EXAMPLE = (
 )
 
 
+_RECORDS_EXAMPLE = ",".join(KINDS["electricity"].delivered) + "\n91500103000000012N,2025-03,1200,840.00,0.00,false\n"
+
+
 @dataclass
 class _CsvOperation(Operation):
     """Says in the API description that the body is a CSV file, which no parameter of the handler can."""
+
+    example: ClassVar[str] = _CSV_EXAMPLE
 
     def __post_init__(self) -> None:
         self.request_body = RequestBody(
@@ -55,10 +65,17 @@ class _CsvOperation(Operation):
             required=True,
             content={
                 "text/csv": OpenAPIMediaType(
-                    schema=Schema(type=OpenAPIType.STRING), examples={"one invoice": Example(value=_CSV_EXAMPLE)}
+                    schema=Schema(type=OpenAPIType.STRING), examples={"one row": Example(value=self.example)}
                 )
             },
         )
+
+
+@dataclass
+class _RecordsAsCsv(_CsvOperation):
+    """The same with a row of another item."""
+
+    example: ClassVar[str] = _RECORDS_EXAMPLE
 
 
 @post(
@@ -77,7 +94,7 @@ async def deliver_invoices(
 ) -> DeliveryOut:
     """Take rows in."""
     rows = [row.model_dump() for row in data.rows]
-    return DeliveryOut.of(await service.receive_rows(session, viewer, rows, kind=data.kind, now=now))
+    return DeliveryOut.of(await service.receive_rows(session, viewer, rows, kind=DeliveryKind(data.kind), now=now))
 
 
 @post(
@@ -94,10 +111,49 @@ async def deliver_invoices_as_csv(
     viewer: NamedDependency[Viewer],
     session: NamedDependency[AsyncSession],
     now: NamedDependency[datetime],
-    kind: FromQuery[DeliveryKind] = DeliveryKind.VAT_INVOICE,
+    kind: FromQuery[InvoiceKind] = "vat_invoice",
 ) -> DeliveryOut:
     """Take a CSV file in."""
-    return DeliveryOut.of(await service.receive_csv(session, viewer, body, kind=kind, now=now))
+    return DeliveryOut.of(await service.receive_csv(session, viewer, body, kind=DeliveryKind(kind), now=now))
+
+
+@post(
+    "/records",
+    operation_id="DeliverRecords",
+    summary="Deliver records of an item",
+    description="Up to 1,000 rows with the fields of the item in the catalogue; amounts in yuan. A record that says"
+    " something else than an earlier one of the same name replaces it; one that says the same leaves nothing.",
+    guards=[BY_SENDER],
+)
+async def deliver_records(
+    data: JSONBody[RecordsIn],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> DeliveryOut:
+    """Take rows in."""
+    kind = DeliveryKind(data.item)
+    return DeliveryOut.of(await service.receive_rows(session, viewer, data.rows, kind=kind, now=now))
+
+
+@post(
+    "/records/csv",
+    operation_id="DeliverRecordsAsCsv",
+    summary="Deliver records of an item as CSV",
+    description="A CSV file of at most 1 MiB; larger files go by file drop. Checked as DeliverRecords does.",
+    guards=[BY_SENDER],
+    operation_class=_RecordsAsCsv,
+    request_max_body_size=MAX_BODY_BYTES,
+)
+async def deliver_records_as_csv(
+    body: RawBody,
+    item: FromQuery[RecordItem],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> DeliveryOut:
+    """Take a CSV file in."""
+    return DeliveryOut.of(await service.receive_csv(session, viewer, body, kind=DeliveryKind(item), now=now))
 
 
 @get(
@@ -241,6 +297,8 @@ router = Router(
     route_handlers=[
         deliver_invoices,
         deliver_invoices_as_csv,
+        deliver_records,
+        deliver_records_as_csv,
         list_deliveries,
         show_delivery,
         list_rejected_rows,

@@ -1,9 +1,10 @@
 """Deliveries on the wire."""
 
 from datetime import date, datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
 from xinyidai.foundation.paging import Page
@@ -21,6 +22,14 @@ _ROW: JsonDict = {
     "tax_yuan": "13.00",
     "gross_yuan": "113.00",
     "status": "valid",
+}
+_RECORD: JsonDict = {
+    "credit_code": "91500103000000012N",
+    "month": "2025-03",
+    "used_kwh": "1200",
+    "charged_yuan": "840.00",
+    "owed_yuan": "0.00",
+    "is_cut_off": "false",
 }
 _REPORT: JsonDict = {
     "delivery_id": "01976f2c-4444-7c55-9a53-0c7d0a5f2b11",
@@ -54,6 +63,34 @@ _PULL: JsonDict = {
 }
 _REJECTED: JsonDict = {"line_no": 3, "faults": ["duplicate_row"], "content": '{"invoice_no": "26117001"}'}
 
+InvoiceKind = Literal["vat_invoice", "correction"]
+RecordItem = Literal[
+    "tax_filing",
+    "social_insurance",
+    "housing_fund",
+    "water",
+    "electricity",
+    "gas",
+    "import_export",
+    "logistics",
+    "annual_report",
+    "tax_grade",
+    "environment",
+    "self_declared",
+    "registration_change",
+    "permit",
+    "penalty",
+    "judgment",
+    "enforcement",
+    "tax_arrears",
+    "intellectual_property",
+    "science_technology",
+    "tender",
+    "honour_list",
+    "commitment",
+]
+FieldName = Annotated[str, StringConstraints(max_length=64)]
+FieldText = Annotated[str, StringConstraints(max_length=400)] | None
 
 _SENDER: JsonDict = {
     "sender_id": "01976f2c-4444-7c55-9a53-0c7d0a5f2b13",
@@ -96,8 +133,19 @@ class InvoicesIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"kind": "vat_invoice", "rows": [_ROW]}})
 
-    kind: DeliveryKind = Field(DeliveryKind.VAT_INVOICE, description="New invoices, or corrections")
+    kind: InvoiceKind = Field("vat_invoice", description="New invoices, or corrections")
     rows: list[InvoiceIn] = Field(min_length=1, max_length=MAX_BODY_ROWS, description="The invoices")
+
+
+class RecordsIn(BaseModel):
+    """Up to a thousand records of one item, as text. What is wrong with a field is said in the report, by row."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"item": "electricity", "rows": [_RECORD]}})
+
+    item: RecordItem = Field(description="The catalogue item")
+    rows: list[dict[FieldName, FieldText]] = Field(
+        min_length=1, max_length=MAX_BODY_ROWS, description="Records by the names of the item's fields"
+    )
 
 
 class DeliveryOut(BaseModel):

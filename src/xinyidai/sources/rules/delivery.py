@@ -73,6 +73,7 @@ class FileFormat(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     JSON = "json"
+    XLSX = "xlsx"
 
 
 class Fault(StrEnum):
@@ -199,6 +200,15 @@ class FileWithoutColumn(Refusal):
     status = 422
     title_zh = "文件缺少列：{columns}"
     title_en = "The file lacks columns: {columns}"
+
+
+class FieldUnknown(Refusal):
+    """A row names a field that rows of this item do not have: nothing is guessed from it."""
+
+    code = "field_unknown"
+    status = 422
+    title_zh = "该信息项没有字段：{fields}"
+    title_en = "The item has no field {fields}"
 
 
 class FileUnreadable(Refusal):

@@ -32,13 +32,18 @@ from xinyidai.sources.rules import (
 )
 from xinyidai.sources.rules.amounts import IntArray
 from xinyidai.sources.rules.checking import read_rows
-from xinyidai.sources.rules.delivery import COLUMNS, Fault
+from xinyidai.sources.rules.delivery import COLUMNS, Fault, FieldUnknown
 from xinyidai.sources.rules.layouts import Layout, ReadRows
+from xinyidai.sources.rules.workbooks import as_field
 from xinyidai.sources.service.lines import MARK, WholeLines, storable
+from xinyidai.sources.service.workbooks import check_workbook, read_workbook
 
+MAX_FIELD_NAME = 64
+MAX_FIELDS_NAMED = 10
 _BLOCK = 1024**2
 _CSV_BLOCK = 8 * 1024**2
 _PARQUET_MARK = b"PAR1"
+_SUFFIXES = {".parquet": FileFormat.PARQUET, ".pq": FileFormat.PARQUET, ".xlsx": FileFormat.XLSX}
 INVOICES = Layout(COLUMNS, read_rows)
 
 
@@ -102,6 +107,9 @@ def open_rows(rows: Sequence[Mapping[str, str | None]], layout: Layout = INVOICE
     """Look at rows that came as JSON; their fields are text or absent."""
     if not rows:
         raise FileEmpty
+    unknown = sorted({name for row in rows for name in row} - set(layout.columns))
+    if unknown:
+        raise FieldUnknown(fields=", ".join(name[:MAX_FIELD_NAME] for name in unknown[:MAX_FIELDS_NAMED]))
     said = [dict(row) for row in rows]
     written = canonical_bytes(said)
     batch = pa.RecordBatch.from_pylist(said, schema=_as_text(layout))
@@ -119,7 +127,7 @@ def _has_changed(before: os.stat_result, after: os.stat_result) -> bool:
 
 
 def _format_of(path: Path) -> FileFormat:
-    return FileFormat.PARQUET if path.suffix.lower() in (".parquet", ".pq") else FileFormat.CSV
+    return _SUFFIXES.get(path.suffix.lower(), FileFormat.CSV)
 
 
 def _inspect(stream: BinaryIO, size: int, file_format: FileFormat) -> bytes:
@@ -127,6 +135,8 @@ def _inspect(stream: BinaryIO, size: int, file_format: FileFormat) -> bytes:
         raise FileEmpty
     if file_format is FileFormat.PARQUET:
         _check_marks(stream, size)
+    if file_format is FileFormat.XLSX:
+        check_workbook(stream)
     digest = hashlib.sha256()
     decoder = codecs.getincrementaldecoder("utf-8")()
     last = b""
@@ -161,8 +171,9 @@ def _check_marks(stream: BinaryIO, size: int) -> None:
 
 
 def _read(stream: BinaryIO, file_format: FileFormat, layout: Layout) -> Iterator[Chunk]:
+    readers = {FileFormat.CSV: _read_csv, FileFormat.PARQUET: _read_parquet, FileFormat.XLSX: _read_xlsx}
     try:
-        yield from _read_csv(stream, layout) if file_format is FileFormat.CSV else _read_parquet(stream, layout)
+        yield from readers[file_format](stream, layout)
     except (pa.ArrowException, ValueError) as error:
         raise FileUnreadable(format=file_format) from error
     except OSError as error:
@@ -188,6 +199,17 @@ def _read_parquet(stream: BinaryIO, layout: Layout) -> Iterator[Chunk]:
     for batch in parquet.iter_batches(batch_size=CHUNK_ROWS, columns=list(layout.columns), use_threads=False):
         yield Chunk(layout.read(batch, np.arange(line_no, line_no + len(batch))), ())
         line_no += len(batch)
+
+
+def _read_xlsx(stream: BinaryIO, layout: Layout) -> Iterator[Chunk]:
+    names, rows = read_workbook(stream)
+    _check_columns(names, layout)
+    places = [names.index(name) for name in layout.columns]
+    for start in range(0, max(len(rows), 1), CHUNK_ROWS):
+        cut = rows[start : start + CHUNK_ROWS]
+        columns = [pa.array([as_field(row[place]) for row in cut], pa.string()) for place in places]
+        batch = pa.RecordBatch.from_arrays(columns, schema=_as_text(layout))
+        yield Chunk(layout.read(batch, np.arange(start + 1, start + 1 + len(cut))), ())
 
 
 def _read_csv(stream: BinaryIO, layout: Layout) -> Iterator[Chunk]:
