@@ -25,6 +25,7 @@ from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as, act_as_platform
 from xinyidai.catalogue import queries as catalogue
 from xinyidai.catalogue.rules import AccessClass, FieldKind, ItemNotHeldHere, Topology
+from xinyidai.consents import queries as consent_queries
 from xinyidai.consents import service as consents
 from xinyidai.consents.rules import ConsentMissing, Purpose
 from xinyidai.foundation.database import in_transaction
@@ -33,7 +34,7 @@ from xinyidai.foundation.settings import settings as known_settings
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.sources import service
 from xinyidai.sources.models import RECORD_SUPERSESSIONS, SEALS, SUPERSESSIONS
-from xinyidai.sources.queries.records import records
+from xinyidai.sources.queries.records import records, records_of
 from xinyidai.sources.rules import DeliveryKind, DeliveryReport
 from xinyidai.sources.rules.records.checking import Records as Rows
 from xinyidai.sources.rules.records.checking import key_hashes, read_records, same_twice
@@ -353,6 +354,34 @@ async def test_a_reader_without_the_item_in_its_permission_gets_nothing(place: P
         )
         with pytest.raises(ConsentMissing):
             await records(session, permission, "gas", known_at=place.noon)
+
+
+async def test_all_of_a_firm_is_read_at_once_and_what_was_taken_back_stops_it(place: Place) -> None:
+    for item in ("electricity", "judgment", "gas"):
+        await place.deliver(item, [a_record(item, place.code)], after_hours=1)
+    async with in_transaction(place.database.worker) as session:
+        await act_as_platform(session, now=place.noon)
+        permission = await consents.require(
+            session,
+            receiver_id=PLATFORM_ID,
+            subject_ids=[place.firm.organisation_id],
+            purpose=Purpose.PRE_LOAN,
+            item_codes=["electricity", "judgment", "water"],
+            now=place.noon,
+        )
+        found = await records_of(session, permission, known_at=place.noon + timedelta(hours=2))
+        early = await records_of(session, permission, known_at=place.noon)
+    async with in_transaction(place.database.app) as session:
+        await act_as(session, place.firm, now=place.noon)
+        (given,) = (await consent_queries.consents_of(session, place.firm, now=place.noon)).rows
+        await consents.revoke(session, place.firm, given.id, now=place.noon)
+    async with in_transaction(place.database.worker) as session:
+        await act_as_platform(session, now=place.noon)
+        with pytest.raises(ConsentMissing):
+            await records_of(session, permission, known_at=place.noon)
+
+    assert {item: len(frame) for item, frame in found.items()} == {"electricity": 1, "judgment": 1}
+    assert early == {}
 
 
 async def test_a_stolen_right_to_write_opens_no_platform(place: Place) -> None:

@@ -30,7 +30,8 @@ _TYPES: Final = {
 }
 _MATCHED: Final = """
 CREATE TEMPORARY TABLE IF NOT EXISTS matched_record (
-    line_no integer, old_delivery_no integer, old_line_no integer, is_same boolean, is_ours boolean, is_own boolean
+    line_no integer PRIMARY KEY, firm_id uuid, old_delivery_no integer, old_line_no integer,
+    is_same boolean, is_ours boolean, is_own boolean
 ) ON COMMIT DELETE ROWS
 """
 _PLANS: Final = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
@@ -56,7 +57,10 @@ class Merged:
 
 
 async def prepare(connection: asyncpg.Connection, kind: RecordKind) -> None:
-    """Make the session's tables for a delivery's chunks, and keep the planner from guessing about them."""
+    """Make the session's tables for a delivery's chunks.
+
+    Nothing is known of their sizes when statements are planned, so each look goes along an index and never by a hash.
+    """
     columns = ", ".join(f"{column.name} {_TYPES[column.kind]}" for column in kind.columns)
     await connection.execute(
         f"CREATE TEMPORARY TABLE IF NOT EXISTS {_staged(kind)} (firm_id uuid, line_no integer, {columns})"
@@ -119,14 +123,14 @@ def _firms(kind: RecordKind) -> str:
 
 
 def _match(kind: RecordKind) -> str:
+    # One look along the index a row, whatever is guessed of a table that was filled a moment ago: hence LIMIT.
     named = " AND ".join(f"f.{name} = s.{name}" for name in kind.key)
     return (
-        "INSERT INTO pg_temp.matched_record SELECT s.line_no, f.delivery_no, f.line_no,"  # noqa: S608 - names of kinds
+        "INSERT INTO pg_temp.matched_record SELECT s.line_no, s.firm_id, f.delivery_no, f.line_no,"  # noqa: S608 - names of kinds
         f" ROW({_columns(kind, 'f.')}) IS NOT DISTINCT FROM ROW({_columns(kind, 's.')}), f.delivery_no = $1,"
-        " coalesce(d.sender_id = $2, false)"
-        f" FROM pg_temp.{_staged(kind)} s JOIN sources.{kind.table} f"
-        f"  ON f.firm_id = s.firm_id AND {named} AND f.superseded_at IS NULL"
-        " LEFT JOIN sources.delivery d ON d.no = f.delivery_no"
+        " f.delivery_no IN (SELECT d.no FROM sources.delivery d WHERE d.sender_id = $2)"
+        f" FROM pg_temp.{_staged(kind)} s CROSS JOIN LATERAL (SELECT * FROM sources.{kind.table} f"
+        f"  WHERE f.firm_id = s.firm_id AND {named} AND f.superseded_at IS NULL LIMIT 1) f"
     )
 
 
@@ -134,8 +138,8 @@ def _supersede(kind: RecordKind) -> str:
     return (
         "WITH replaced AS (INSERT INTO sources.record_supersession"  # noqa: S608 - names of kinds
         "  (item_code, firm_id, delivery_no, line_no, by_delivery_no, by_line_no, superseded_at)"
-        "  SELECT $3, s.firm_id, m.old_delivery_no, m.old_line_no, $1, m.line_no, $2"
-        f"  FROM pg_temp.matched_record m JOIN pg_temp.{_staged(kind)} s ON s.line_no = m.line_no WHERE {_IS_CHANGED}"
+        "  SELECT $3, m.firm_id, m.old_delivery_no, m.old_line_no, $1, m.line_no, $2"
+        f"  FROM pg_temp.matched_record m WHERE {_IS_CHANGED}"
         "  RETURNING firm_id, delivery_no, line_no, superseded_at)"
         f" UPDATE sources.{kind.table} f SET superseded_at = r.superseded_at FROM replaced r"
         " WHERE f.firm_id = r.firm_id AND f.delivery_no = r.delivery_no AND f.line_no = r.line_no"
