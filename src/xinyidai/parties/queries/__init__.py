@@ -22,6 +22,7 @@ from xinyidai.parties.queries.people import (
 from xinyidai.parties.queries.registry import (
     MAX_CODES,
     code_exceptions_waiting,
+    firms_by_credit_code,
     industries_on,
     industry_of,
     parties_by_credit_code,
@@ -41,6 +42,7 @@ __all__ = [
     "code_exceptions_waiting",
     "desk",
     "email_of",
+    "firms_by_credit_code",
     "incomplete_desks",
     "industries_on",
     "industry_of",

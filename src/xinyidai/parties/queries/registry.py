@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
 from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
-from xinyidai.foundation.database import type_of_id
+from xinyidai.foundation.database import driver, type_of_id
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import MAX_PAGE, Page, after_id, limit_of, page_of
 from xinyidai.parties.models import (
@@ -45,6 +45,7 @@ from xinyidai.parties.rules import (
 )
 
 MAX_CODES = 10_000
+_FIRMS = "SELECT credit_code, id FROM parties.party WHERE credit_code = ANY ($1) AND kind = ANY ($2)"
 
 _NEWEST_REGION = (
     select(col(PartyRegion.region_code))
@@ -97,6 +98,13 @@ async def parties_by_credit_code(session: AsyncSession, codes: Sequence[str]) ->
     wanted = [normalised_credit_code(code) for code in codes]
     found = await session.execute(_PARTIES.where(col(Party.credit_code).in_(wanted)))
     return {view.credit_code: view for view in map(_view, found) if view.credit_code}
+
+
+async def firms_by_credit_code(session: AsyncSession, codes: Sequence[str]) -> dict[str, UUID]:
+    """Return the ids of those of the codes, as stored, that are a firm's or a sole trader's; of any number."""
+    kinds = [OrganisationKind.FIRM.value, OrganisationKind.SOLE_TRADER.value]
+    found = await (await driver(session)).fetch(_FIRMS, list(codes), kinds)
+    return {row["credit_code"]: row["id"] for row in found}
 
 
 async def party_page(

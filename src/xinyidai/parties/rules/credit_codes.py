@@ -1,5 +1,7 @@
 """The unified social credit code (统一社会信用代码), GB 32100-2015: alphabet, layout, check digit, class digit."""
 
+import re
+
 from stdnum.cn import uscc
 
 from xinyidai.access.rules import OrganisationKind
@@ -8,6 +10,7 @@ from xinyidai.foundation.errors import Refusal
 CODE_LENGTH = 18
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _MAX_TYPED = 64
+_IN_ITS_SPELLING = re.compile(f"[{ALPHABET}]{{2}}[0-9]{{6}}[{ALPHABET}]{{10}}")
 _SEPARATORS = frozenset(" -\u00a0\u3000\u2013\uff0d\t")
 _FULL_WIDTH = range(0xFF01, 0xFF5F)
 _FULL_WIDTH_OFFSET = 0xFEE0
@@ -64,6 +67,8 @@ def normalised_credit_code(typed: str) -> str:
     CreditCodeMalformed
         What remains is not 18 characters of the alphabet with digits at 3 to 8.
     """
+    if _IN_ITS_SPELLING.fullmatch(typed):
+        return typed
     if len(typed) > _MAX_TYPED:
         raise CreditCodeMalformed
     kept = "".join(_half_width(character) for character in typed if character not in _SEPARATORS)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from xinyidai.access.rules import OrganisationKind, Viewer
+from xinyidai.access.rules import Viewer
 from xinyidai.catalogue.rules import Item
 from xinyidai.consents import queries as consents
 from xinyidai.consents.rules import Permission, Purpose
@@ -117,15 +117,7 @@ async def _firms_by_code(session: AsyncSession, words: Sequence[str]) -> dict[st
             codes[word] = normalised_credit_code(word)
         except CreditCodeRefused:
             continue
-    asked = sorted(set(codes.values()))
-    found: dict[str, UUID] = {}
-    for start in range(0, len(asked), parties.MAX_CODES):
-        views = await parties.parties_by_credit_code(session, asked[start : start + parties.MAX_CODES])
-        found |= {
-            code: view.id
-            for code, view in views.items()
-            if view.kind in (OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER)
-        }
+    found = await parties.firms_by_credit_code(session, sorted(set(codes.values())))
     return {word: found.get(codes[word]) if word in codes else None for word in words}
 
 
