@@ -101,6 +101,9 @@ class Served:
         if "json" in sent:
             content = json.dumps(sent["json"]).encode()
             headers["Content-Type"] = "application/json"
+        if sent.get("files"):
+            form = httpx.Request(sent["method"], PLATFORM, files=sent["files"])
+            content, headers["Content-Type"] = form.read(), form.headers["Content-Type"]
         return await self.client.request(
             sent["method"], sent["url"], params=sent.get("params"), headers=headers, content=content
         )

@@ -10,6 +10,7 @@ ROOMS = (
     "parties",
     "partners",
     "catalogue",
+    "documents",
     "consents",
     "agreements",
     "sources",

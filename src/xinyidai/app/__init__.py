@@ -41,6 +41,7 @@ ROOMS_WITH_DOORS = (
     "parties",
     "partners",
     "catalogue",
+    "documents",
     "consents",
     "agreements",
     "sources",

@@ -31,6 +31,8 @@ class Scope(StrEnum):
     CATALOGUE_READ = "catalogue:read"
     CONSENTS_READ = "consents:read"
     CONSENTS_WRITE = "consents:write"
+    DOCUMENTS_READ = "documents:read"
+    DOCUMENTS_WRITE = "documents:write"
     SOURCES_READ = "sources:read"
     SOURCES_WRITE = "sources:write"
     PROFILES_READ = "profiles:read"
