@@ -14,6 +14,7 @@ ROOMS = (
     "consents",
     "agreements",
     "sources",
+    "objections",
     "profiles",
     "scoring",
     "products",

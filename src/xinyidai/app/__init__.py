@@ -45,6 +45,7 @@ ROOMS_WITH_DOORS = (
     "consents",
     "agreements",
     "sources",
+    "objections",
     "profiles",
     "scoring",
     "products",

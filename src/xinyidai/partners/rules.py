@@ -35,6 +35,8 @@ class Scope(StrEnum):
     DOCUMENTS_WRITE = "documents:write"
     SOURCES_READ = "sources:read"
     SOURCES_WRITE = "sources:write"
+    OBJECTIONS_READ = "objections:read"
+    OBJECTIONS_WRITE = "objections:write"
     PROFILES_READ = "profiles:read"
     SCORES_READ = "scores:read"
     SCORES_WRITE = "scores:write"
