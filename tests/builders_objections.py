@@ -3,22 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import count
 from uuid import UUID
 
 from builders_consents import a_consent
-from builders_parties import Desk, a_credit_code, a_desk, a_firm, a_regulator, the_operator
+from builders_operations import a_colleague
+from builders_parties import Desk, a_credit_code, a_desk, a_firm, a_regulator
 from builders_sources import rows_of
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from xinyidai.access.rules import OrganisationKind, Viewer
+from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.access.service import act_as, act_as_platform
 from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.objections import service
 from xinyidai.objections.rules import FactKind, FactRef, ObjectionReason, ObjectionView
 from xinyidai.objections.rules.repairs import RepairView, Severity
+from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.sources import invoice_facts
 from xinyidai.sources import service as sources
 
+_numbers = count(1)
 SAID = "合同和发票存根上的金额都不是这个数"
 
 
@@ -45,8 +49,13 @@ async def a_disputed_firm(session: AsyncSession, *, invoices: int = 3, now: date
     found = await invoice_facts.own_invoices(session, firm)
     await act_as_platform(session, now=now)
     refs = sorted(FactRef(FactKind.VAT_INVOICE, firm.organisation_id, one.delivery_no, one.line_no) for one in found)
-    operator, regulator = await the_operator(session, now=now), await a_regulator(session, now=now)
-    return Disputed(firm, code, agency, operator, regulator, tuple(refs))
+    number = next(_numbers)
+    operator = Desk(
+        PLATFORM_ID,
+        await a_colleague(session, f"objections{number}", Role.OFFICER, now=now),
+        await a_colleague(session, f"repairs{number}", Role.APPROVER, now=now),
+    )
+    return Disputed(firm, code, agency, operator, await a_regulator(session, now=now), tuple(refs))
 
 
 async def in_tx(sessions: Sessions, *, now: datetime, invoices: int = 3) -> Disputed:

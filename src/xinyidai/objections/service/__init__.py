@@ -10,6 +10,7 @@ from xinyidai.objections.service.filing import (
     close_objection,
     file_objection,
     list_invoices,
+    show_invoice,
     withdraw_objection,
 )
 from xinyidai.objections.service.overdue import (
@@ -37,6 +38,7 @@ __all__ = [
     "read_repair",
     "refuse_objection",
     "refuse_repair",
+    "show_invoice",
     "uphold_objection",
     "withdraw_objection",
     "withdraw_repair",

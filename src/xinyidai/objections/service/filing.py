@@ -50,16 +50,30 @@ async def list_invoices(
     """Show a firm its newest invoices, or those of a number, to point at one; one audit row."""
     requires_firm_desk(viewer)
     found = await invoice_facts.own_invoices(session, viewer, invoice_no=invoice_no)
+    await _note_look(session, viewer, "invoices", "", now=now)
+    return found
+
+
+async def show_invoice(
+    session: AsyncSession, viewer: Viewer, *, delivery_no: int, line_no: int, now: datetime
+) -> InvoiceRecord:
+    """Show a firm one of its invoices; one audit row. What is another's is not there (`NotFound`)."""
+    requires_firm_desk(viewer)
+    found = await invoice_facts.own_invoice(session, viewer, delivery_no=delivery_no, line_no=line_no)
+    await _note_look(session, viewer, "invoice", f"{delivery_no}:{line_no}", now=now)
+    return found
+
+
+async def _note_look(session: AsyncSession, viewer: Viewer, object_kind: str, object_id: str, *, now: datetime) -> None:
     await audit.write_down(
         session,
         viewer,
         action="objections.facts_listed",
         subject_ids=[viewer.organisation_id],
-        object_kind="invoices",
-        object_id="",
+        object_kind=object_kind,
+        object_id=object_id,
         now=now,
     )
-    return found
 
 
 async def file_objection(
