@@ -95,12 +95,14 @@ async def test_the_operator_writes_down_a_correction_of_the_source(database: Dat
     }
 
     async with a_reader(database, told.operator.maker, now=noon) as reader:
+        empty = await reader.read(case)
         answered = await reader.send(f"{case}/answer", right, shown_on=case)
         shown = await reader.read(case)
     async with in_transaction(database.app) as session:
         await act_as(session, told.firm, now=noon)
         after = {one.invoice_no: one.gross_fen for one in await invoice_facts.own_invoices(session, told.firm)}
 
+    assert 'value="113.00"' in empty
     assert answered.status_code == 303
     assert "记录已更正" in shown
     assert after == {"00000001": 113_000, "00000002": 11_300, "00000003": 11_300}

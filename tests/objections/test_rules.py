@@ -18,6 +18,7 @@ from xinyidai.objections.rules import (
     TooMuchEvidence,
     check_told,
     objection_moved,
+    yuan_of,
 )
 from xinyidai.objections.rules.repairs import (
     REPAIR_OPEN,
@@ -105,3 +106,11 @@ def test_a_text_is_kept_without_blanks_and_evidence_is_bounded() -> None:
     assert check_told("  金额写错了一位  ", MAX_EVIDENCE) == "金额写错了一位"
     with pytest.raises(TooMuchEvidence):
         check_told("金额写错了一位", MAX_EVIDENCE + 1)
+
+
+@given(st.integers(-(10**15), 10**15))
+def test_an_amount_in_yuan_is_the_amount_in_fen(fen: int) -> None:
+    told = yuan_of(fen)
+
+    assert int(told.replace(".", "")) == fen
+    assert told[-3] == "."

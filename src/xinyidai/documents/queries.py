@@ -10,7 +10,8 @@ from sqlmodel import SQLModel, col
 from xinyidai.access.rules import Viewer
 from xinyidai.documents import keys
 from xinyidai.documents.models import OpenedTo
-from xinyidai.documents.rules import DocumentId, DocumentType, DocumentView
+from xinyidai.documents.rules import DocumentAltered, DocumentId, DocumentType, DocumentView
+from xinyidai.foundation.cipher import CiphertextAltered
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, before_id, limit_of, page_of
 
@@ -70,14 +71,18 @@ def view_of(row: Row[*tuple[object, ...]]) -> DocumentView:
 
     Raises
     ------
-    CiphertextAltered
+    DocumentAltered
+        The name does not open: neither it nor the bytes can be trusted.
     """
-    is_kept = row.destroyed_at is None
+    try:
+        name = keys.open_name(row.id, row.wrapped_key, row.name_sealed) if row.destroyed_at is None else None
+    except CiphertextAltered as error:
+        raise DocumentAltered from error
     return DocumentView(
         id=DocumentId(row.id),
         owner_id=row.owner_id,
         kind=DocumentType(row.kind),
-        name=keys.open_name(row.id, row.wrapped_key, row.name_sealed) if is_kept else None,
+        name=name,
         byte_count=row.byte_count,
         digest=row.digest,
         handed_in_at=row.handed_in_at,

@@ -142,8 +142,8 @@ async def read(session: AsyncSession, viewer: Viewer, document_id: UUID, *, now:
         raise NotFound
     if row.destroyed_at is not None:
         raise DocumentDestroyed
+    view = queries.view_of(row)
     try:
-        view = queries.view_of(row)
         plain = await asyncio.to_thread(keys.open_content, document_id, row.digest, row.wrapped_key, row.content_sealed)
     except CiphertextAltered as error:
         raise DocumentAltered from error

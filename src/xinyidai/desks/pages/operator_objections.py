@@ -21,7 +21,7 @@ from xinyidai.foundation.pages.forms import Form, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import Message, msg
 from xinyidai.objections import queries, service
-from xinyidai.objections.rules import OPEN, InvoiceCorrection, ObjectionRefusal, ObjectionState
+from xinyidai.objections.rules import OPEN, InvoiceCorrection, ObjectionRefusal, ObjectionState, Told, yuan_of
 from xinyidai.objections.rules.repairs import REPAIR_OPEN, RepairRefusal, RepairState
 
 PATH: Final = "/operator/objections"
@@ -79,7 +79,7 @@ async def show_case(
 ) -> Response[bytes]:
     """Show one objection with its evidence, and the one step that is next."""
     context = await _context(session, viewer, objection_id, now=now)
-    return page(request, "desks/operator_objection.html", context, form=Form())
+    return page(request, "desks/operator_objection.html", context, form=_filled(context["told"]))
 
 
 @post(PATH + "/{objection_id:uuid}/accept", guards=[BY_OFFICER], status_code=200)
@@ -218,6 +218,16 @@ async def refuse_repair_case(
             return f"/operator/repairs/{repair_id}"
 
         return await act_once(request, session, form, act, by=viewer.organisation_id)
+
+
+def _filled(told: object) -> Form:
+    """Return the form with what the disputed invoice says: a correction changes one figure of it, rarely all."""
+    if not isinstance(told, Told) or told.fact is None:
+        return Form()
+    typed = {name: [told.fact[name]] for name in ("issued_on", "counterparty")}
+    for name in ("net", "tax", "gross"):
+        typed |= {name: [yuan_of(int(told.fact[f"{name}_fen"]))], f"{name}_unit": ["yuan"]}
+    return Form(typed)
 
 
 def _correction(form: Form) -> InvoiceCorrection:

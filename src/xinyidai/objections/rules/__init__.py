@@ -237,6 +237,11 @@ class Lateness:
     oldest_due_on: date | None
 
 
+def yuan_of(fen: int) -> str:
+    """Return an amount as the door of deliveries reads it: yuan with two decimals, exact."""
+    return f"{'-' if fen < 0 else ''}{abs(fen) // 100}.{abs(fen) % 100:02d}"
+
+
 def objection_moved(state: ObjectionState, wanted: ObjectionState) -> ObjectionState:
     """Return `wanted` when it may follow `state`.
 

@@ -22,6 +22,7 @@ from xinyidai.objections.rules import (
     ObjectionView,
     Remedy,
     objection_moved,
+    yuan_of,
 )
 from xinyidai.objections.service.desk import (
     OBJECTION,
@@ -193,9 +194,4 @@ def _row_of(
             "counterparty": correction.counterparty,
             "status": "valid",
         }
-    return row | {f"{name}_yuan": _yuan(fen) for name, fen in amounts.items()}
-
-
-def _yuan(fen: int) -> str:
-    """Return an amount as the door reads it: yuan with two decimals."""
-    return f"{'-' if fen < 0 else ''}{abs(fen) // 100}.{abs(fen) % 100:02d}"
+    return row | {f"{name}_yuan": yuan_of(fen) for name, fen in amounts.items()}
