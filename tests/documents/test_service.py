@@ -190,6 +190,36 @@ async def test_what_an_open_case_rests_on_is_not_destroyed(session: AsyncSession
     assert gone.destroyed_at == noon
 
 
+async def test_of_opening_and_destroying_at_once_one_wins(
+    database: Database, admin: asyncpg.Connection, noon: datetime
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        firm, bank = await a_firm(session, now=noon), (await a_lender(session, now=noon)).id
+        kept = await a_document(session, firm, now=noon)
+
+    async def destroy() -> str:
+        async with in_transaction(database.app) as session:
+            await act_as(session, firm, now=noon)
+            await service.destroy(session, firm, kept.id, now=noon)
+        return "destroyed"
+
+    async def open_up() -> str:
+        async with in_transaction(database.app) as session:
+            await act_as(session, firm, now=noon)
+            await service.open_for_case(
+                session, firm, [kept.id], to=[bank], object_kind="case", object_id=new_id(), now=noon
+            )
+        return "opened"
+
+    answers = await asyncio.gather(destroy(), open_up(), return_exceptions=True)
+
+    lost = {"destroyed": DocumentDestroyed, "opened": DocumentInUse}
+    (won,) = [one for one in answers if isinstance(one, str)]
+    assert [type(one) for one in answers if not isinstance(one, str)] == [lost[won]]
+    assert await admin.fetchval("SELECT count(*) FROM documents.opened_to") == (won == "opened")
+
+
 @pytest.mark.parametrize("column", ["content_sealed", "wrapped_key", "name_sealed", "digest"])
 async def test_what_was_altered_in_the_table_is_shown_to_nobody(
     database: Database, admin: asyncpg.Connection, noon: datetime, column: str

@@ -1,6 +1,7 @@
 """A fact is disputed, marked, asked about at its source, corrected by the ordinary door or kept."""
 
 import asyncio
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import asyncpg
@@ -9,6 +10,7 @@ from builders_consents import a_consent
 from builders_documents import a_document
 from builders_objections import SAID, Disputed, a_disputed_firm, an_asked_objection, an_objection, in_tx
 from builders_parties import a_desk, a_firm, a_lender
+from builders_sources import rows_of
 from conftest import Database
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -84,6 +86,24 @@ async def test_the_operator_answers_for_the_source_and_voids_the_fact(session: A
     assert sent_by is not None
     assert tuple(sent_by) == (told.agency.id, told.operator.maker.principal_id)
     assert (after["00000001"].is_void, after["00000002"].is_void) == (True, False)
+
+
+async def test_what_the_operator_itself_delivered_or_fetched_it_also_answers_for(
+    session: AsyncSession, noon: datetime
+) -> None:
+    told = await a_disputed_firm(session, invoices=1, now=noon)
+    await receive_rows(session, told.operator.maker, rows_of(told.code, 1, first=9), now=noon)
+    dropped = (await invoices_of(session, told, noon))["00000009"]
+    ref = FactRef(FactKind.VAT_INVOICE, told.firm.organisation_id, dropped.delivery_no, dropped.line_no)
+    own = replace(told, refs=(ref,))
+    asked = await an_asked_objection(session, own, now=noon)
+
+    with pytest.raises(NotFound):
+        await service.uphold_objection(session, told.agency.maker, asked.id, correction=None, now=noon)
+    upheld = await service.uphold_objection(session, told.operator.maker, asked.id, correction=RIGHT, now=noon)
+
+    assert (asked.sender_id, upheld.remedy) == (told.operator.id, Remedy.CORRECTED)
+    assert (await invoices_of(session, told, noon))["00000009"].gross_fen == 113_000
 
 
 async def test_an_ordinary_correction_that_came_before_is_the_remedy(session: AsyncSession, noon: datetime) -> None:

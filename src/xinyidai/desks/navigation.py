@@ -53,8 +53,8 @@ _REGULATOR = (
     NavItem("/regulator/lending", msg("放款统计"), "chart", msg("放款")),
     NavItem("/regulator/risk", msg("风险与代偿"), "shield", msg("风险")),
     NavItem("/regulator/drift", msg("报价偏差"), "coins", msg("偏差")),
-    NavItem("/regulator/objections", msg("异议办理"), "inbox"),
     NavItem("/regulator/reconciliation", msg("对账"), "paper", msg("账务")),
+    NavItem("/regulator/objections", msg("异议办理"), "inbox"),
     NavItem("/regulator/metrics", msg("指标口径"), "eye"),
 )
 
@@ -63,8 +63,8 @@ _OPERATOR = (
     NavItem("/operator/deliveries", msg("事件投递"), "inbox", msg("投递")),
     NavItem("/operator/jobs", msg("定时任务"), "gear", msg("任务")),
     NavItem("/operator/sources", msg("数据来源"), "paper", msg("来源")),
-    NavItem("/operator/objections", msg("异议与修复"), "shield", msg("异议")),
     NavItem("/operator/reviews", msg("待复核事项"), "eye", msg("待办")),
+    NavItem("/operator/objections", msg("异议与修复"), "shield"),
     NavItem("/operator/models", msg("评分模型"), "chart"),
     NavItem("/operator/institutions", msg("机构与人员"), "people"),
     NavItem("/operator/city", msg("模拟城市"), "bank", is_of_sandbox=True),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, true
+from sqlalchemy import ColumnElement, case, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -173,34 +173,35 @@ async def lateness(session: AsyncSession, viewer: Viewer, *, now: datetime) -> l
     """Return who owes firms answers and how they stand, the latest first: for operator and regulator. Counts only."""
     requires_kind(viewer, *OVERSEES)
     today = business_date(now)
-    filed = select(col(Objection.state), col(Objection.sender_id), col(Objection.due_on)).where(
+    owes = case((col(Objection.state) == ObjectionState.ASKED.value, col(Objection.sender_id)), else_=PLATFORM_ID)
+    due_on = col(Objection.due_on)
+    filed = select(owes, func.count(), func.count().filter(due_on < today), func.min(due_on)).where(
         col(Objection.settled_at).is_(None)
     )
-    asked = select(col(Repair.due_on)).where(col(Repair.settled_at).is_(None))
+    due_on = col(Repair.due_on)
+    asked = select(literal(PLATFORM_ID), func.count(), func.count().filter(due_on < today), func.min(due_on)).where(
+        col(Repair.settled_at).is_(None)
+    )
     late = select(col(Objection.late_party_id), func.count()).where(col(Objection.late_party_id).is_not(None))
-    late_repairs = select(func.count()).where(col(Repair.overdue_at).is_not(None))
+    late_repairs = select(literal(PLATFORM_ID), func.count()).where(col(Repair.overdue_at).is_not(None))
     async with platform_scope(session):
-        owed = [
-            (row.sender_id if row.state == ObjectionState.ASKED else PLATFORM_ID, row.due_on)
-            for row in await session.execute(filed)
+        owed = [*await session.execute(filed.group_by(owes)), *await session.execute(asked)]
+        were_late = [
+            *await session.execute(late.group_by(col(Objection.late_party_id))),
+            *await session.execute(late_repairs),
         ]
-        owed += [(PLATFORM_ID, due_on) for due_on in (await session.execute(asked)).scalars()]
-        were_late = {
-            UUID(str(party_id)): count
-            for party_id, count in await session.execute(late.group_by(col(Objection.late_party_id)))
-        }
-        repairs_late = (await session.execute(late_repairs)).scalar_one()
-    if repairs_late:
-        were_late[PLATFORM_ID] = were_late.get(PLATFORM_ID, 0) + repairs_late
+    parties = {row[0] for row in (*owed, *were_late) if row[1]}
     found = [
-        _lateness_of(party_id, [due_on for one, due_on in owed if one == party_id], were_late.get(party_id, 0), today)
-        for party_id in {party_id for party_id, _due_on in owed} | set(were_late)
+        Lateness(
+            party_id=party_id,
+            open_count=sum(row[1] for row in owed if row[0] == party_id),
+            overdue_count=sum(row[2] for row in owed if row[0] == party_id),
+            late_count=sum(row[1] for row in were_late if row[0] == party_id),
+            oldest_due_on=min((row[3] for row in owed if row[0] == party_id and row[3]), default=None),
+        )
+        for party_id in parties
     ]
     return sorted(found, key=lambda one: (-one.overdue_count, -one.late_count, one.party_id))
-
-
-def _lateness_of(party_id: UUID, due: Sequence[date], late_count: int, today: date) -> Lateness:
-    return Lateness(party_id, len(due), sum(one < today for one in due), late_count, min(due, default=None))
 
 
 async def clock_on(session: AsyncSession, day: date) -> Clock:
