@@ -105,6 +105,7 @@ PROVED_FRESHLY = {
     "ApproveCodeException",
     "ApproveModelRelease",
     "ApproveOffer",
+    "ApproveRepair",
     "AskAccountRecovery",
     "BeginEnrolment",
     "ChangeRoles",
@@ -138,9 +139,14 @@ MOVES_MONEY = {
     "DenyClaim",
     "DisburseLoan",
     "FileClaim",
+    "FileObjection",
+    "FileRepair",
     "PayClaim",
     "RecordRecovery",
+    "RefuseObjection",
+    "RefuseRepair",
     "RepayLoan",
+    "UpholdObjection",
     "WithdrawClaim",
 }
 

@@ -44,6 +44,8 @@ OPEN = {
     "loans.class_floor": "policy",
     "matching.limits": "policy",
     "matching.shelf": "the version of the product shelf",
+    "objections.clock": "policy",
+    "objections.repair_rule": "policy",
     "parties.code_exception": "credit codes, which are public, that the operator lets pass",
     "parties.industry": "a public classification",
     "parties.party": "the public register's part of a party",

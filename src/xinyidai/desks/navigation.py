@@ -30,6 +30,7 @@ _FIRM = (
     NavItem("/firm/profile", msg("信用画像"), "chart", msg("画像")),
     NavItem("/firm/loans", msg("我的贷款"), "coins", msg("贷款")),
     NavItem("/firm/consents", msg("授权管理"), "shield", msg("授权")),
+    NavItem("/firm/objections", msg("异议与修复"), "inbox"),
     NavItem("/firm/looks", msg("谁查过我的数据"), "eye"),
 )
 
@@ -53,6 +54,7 @@ _REGULATOR = (
     NavItem("/regulator/risk", msg("风险与代偿"), "shield", msg("风险")),
     NavItem("/regulator/drift", msg("报价偏差"), "coins", msg("偏差")),
     NavItem("/regulator/reconciliation", msg("对账"), "paper", msg("账务")),
+    NavItem("/regulator/objections", msg("异议办理"), "inbox"),
     NavItem("/regulator/metrics", msg("指标口径"), "eye"),
 )
 
@@ -62,6 +64,7 @@ _OPERATOR = (
     NavItem("/operator/jobs", msg("定时任务"), "gear", msg("任务")),
     NavItem("/operator/sources", msg("数据来源"), "paper", msg("来源")),
     NavItem("/operator/reviews", msg("待复核事项"), "eye", msg("待办")),
+    NavItem("/operator/objections", msg("异议与修复"), "shield"),
     NavItem("/operator/models", msg("评分模型"), "chart"),
     NavItem("/operator/institutions", msg("机构与人员"), "people"),
     NavItem("/operator/city", msg("模拟城市"), "bank", is_of_sandbox=True),

@@ -17,6 +17,7 @@ from xinyidai.decisions import queries as decisions
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
+from xinyidai.objections import queries as objections
 from xinyidai.scoring.models import ModelRelease, Outcome, ReviewRequest, Score, ScoreScale
 from xinyidai.scoring.rules.outcomes import Observation
 from xinyidai.scoring.rules.releases import (
@@ -96,6 +97,8 @@ async def serving_score(
     told = {"firm_id": firm_id, "since": now - max_age, "now": now, "day": business_date(now)}
     row = (await session.execute(_SERVING, told)).one_or_none()
     if row is None or await sources.has_newer(session, permission, known_at=row.known_at):
+        return None
+    if await objections.has_newer(session, firm_id, known_at=row.known_at, now=now):
         return None
     return ServingScore(row.decision_id, row.pd_ppm, row.score_points, row.band)
 

@@ -17,8 +17,10 @@ from xinyidai.desks.pages import (
     firm_home,
     firm_indications,
     firm_loans,
+    firm_objections,
     firm_offers,
     firm_profile,
+    firm_repairs,
     fund_agreements,
     fund_claims,
     fund_home,
@@ -28,9 +30,11 @@ from xinyidai.desks.pages import (
     operator_home,
     operator_institutions,
     operator_models,
+    operator_objections,
     operator_reviews,
     operator_running,
     operator_sources,
+    regulator_objections,
     regulator_pages,
     start,
 )
@@ -44,6 +48,8 @@ _FIRM = (
     *firm_indications.ROUTES,
     *firm_offers.ROUTES,
     *firm_loans.ROUTES,
+    *firm_objections.ROUTES,
+    *firm_repairs.ROUTES,
 )
 
 _BANK = (
@@ -69,12 +75,15 @@ _OPERATOR = (
     *operator_sources.ROUTES,
     *operator_models.ROUTES,
     *operator_reviews.ROUTES,
+    *operator_objections.ROUTES,
     *operator_institutions.ROUTES,
 )
 
+_REGULATOR = (*regulator_pages.ROUTES, *regulator_objections.ROUTES)
+
 router = Router(
     path="/",
-    route_handlers=[*start.ROUTES, *_FIRM, *_BANK, *_FUND, *regulator_pages.ROUTES, *_OPERATOR],
+    route_handlers=[*start.ROUTES, *_FIRM, *_BANK, *_FUND, *_REGULATOR, *_OPERATOR],
     include_in_schema=False,
 )
 sandbox_router = Router(

@@ -20,6 +20,7 @@ from xinyidai.matching import queries, queues, service
 from xinyidai.matching.queries import DispatchView
 from xinyidai.matching.rules.states import OPEN_TO_LENDER, SAYABLE, DeclineReason, told_to_firm
 from xinyidai.matching.service import Applicant
+from xinyidai.objections import queries as objections
 from xinyidai.parties import queries as parties
 from xinyidai.products import queries as products
 from xinyidai.products.queries import ProductView
@@ -70,6 +71,7 @@ async def show_application(
     product = await products_of(session, dispatch)
     may_look = demand is not None and Role.OFFICER in viewer.roles
     seen = await service.show_application(session, viewer, dispatch_id, now=now) if may_look else None
+    disputed = await objections.disputed_refs(session, [dispatch.firm_id], now) if seen else frozenset()
     firms = await parties.parties_by_id(session, [dispatch.firm_id])
     firm = next(iter(firms.values()), None)
     today = business_date(now)
@@ -91,6 +93,7 @@ async def show_application(
         passed=_passed(product) if product else [],
         indicated=next((one for one in indications if one.dispatch_id == dispatch_id), None),
         offers=[one for one in offers if one.dispatch_id == dispatch_id],
+        disputed_count=len(disputed),
         name=firm.name if firm else "—",
         heard=told_to_firm(dispatch.decline_reason) if dispatch.decline_reason else None,
         form=Form(),

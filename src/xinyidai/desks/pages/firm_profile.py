@@ -17,6 +17,7 @@ from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.pages.forms import Form, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
+from xinyidai.objections import queries as objections
 from xinyidai.profiles import model
 from xinyidai.profiles import service as profiles
 from xinyidai.profiles.rules.readings import in_words_en, in_words_zh
@@ -115,6 +116,7 @@ async def _profile_context(session: AsyncSession, viewer: Viewer, *, now: dateti
     asked = (await demands.demands_of(session, viewer, limit=ALL)).rows
     return {
         "shown": shown,
+        "disputed_count": len(await objections.disputed_refs(session, [viewer.organisation_id], now)),
         "may_ask": all(one.state not in ASKING for one in asked),
         "readings": readings,
         "sales": [(f"{one.month:%y-%m}", one.net_fen) for one in sales],

@@ -15,6 +15,7 @@ from xinyidai.foundation.pages.rendering import page
 from xinyidai.foundation.pages.words import Message, msg
 from xinyidai.foundation.progress import whole_since
 from xinyidai.foundation.running import JobOutcome, Standing
+from xinyidai.objections import queries as objections
 from xinyidai.operations import queries as operations
 from xinyidai.parties import queries as parties
 from xinyidai.risk_sharing import queries as claims
@@ -52,6 +53,7 @@ async def home(
     needs = [
         Need(msg("进程心跳异常"), "/operator#processes", processes.faults, BROKEN),
         *await _running(session, viewer, now=now),
+        *await _objected(session, viewer, now=now),
         *await _waiting(session, viewer, now=now),
     ]
     return page(
@@ -82,6 +84,14 @@ async def _running(session: AsyncSession, viewer: Viewer, *, now: datetime) -> l
         Need(msg("失败后正在重试的投递"), "/operator/deliveries?standing=failed", failed, WAITS),
         Need(msg("失败后正在重试的任务"), "/operator/jobs", trying, WAITS),
         Need(msg("近 30 天有行因差错被隔离的数据批次"), "/operator/sources", faulty, WAITS),
+    ]
+
+
+async def _objected(session: AsyncSession, viewer: Viewer, *, now: datetime) -> list[Need]:
+    owed = await objections.lateness(session, viewer, now=now)
+    return [
+        Need(msg("超期未答复的异议和修复申请"), "/operator/objections", sum(one.overdue_count for one in owed), BROKEN),
+        Need(msg("待答复的异议和修复申请"), "/operator/objections", sum(one.open_count for one in owed), WAITS),
     ]
 
 
