@@ -158,7 +158,7 @@ def penalties(seed: int, firm: Firm, known_by: date) -> list[Penalty]:
     for number, day in enumerate(_days(seed, firm, "penalty", PENALISED_A_YEAR + PENALISED_OF_POOR * _poor(firm))):
         kind_at, much = draws(seed, "penalty", firm.credit_code, str(number)).random(2)
         kind = PENALTY_KINDS[min(3, int(kind_at * kind_at * 5))]
-        fined_fen = 0 if kind in ("warning", "suspension") else 100_000 * (1 + int(much * much * 300))
+        fined_fen = 0 if kind in ("warning", "suspension") else 100_000 * (1 + int(40 * much**3))
         until_on = day + timedelta(days=30 * PUBLISHED_MONTHS[kind])
         document_no = f"模拟渝市监罚〔{day.year}〕{_number(firm, number)}号"
         rows.append(Penalty(document_no, REASONS[firm.industry_code], kind, fined_fen, day, until_on))
