@@ -9,7 +9,7 @@ from base64 import b64decode
 from datetime import date, timedelta
 
 import pytest
-from builders_town import Town
+from builders_town import QUOTA, Town
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -153,6 +153,16 @@ async def test_a_list_must_be_signed_by_its_client(town: Town) -> None:
     nobody = await town.http.get("/benefits/files/2025-06-16/manifest.json", auth=("platform", "guess"))
 
     assert [forged.status_code, nobody.status_code] == [401, 401]
+
+
+async def test_too_many_calls_are_asked_to_wait(town: Town) -> None:
+    await subscribed(town)
+
+    answers = [await town.file(FIRST, "manifest.json") for _ in range(QUOTA + 1)]
+
+    assert answers[0].headers["RateLimit-Limit"] == str(QUOTA)
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["Retry-After"]) > 0
 
 
 async def test_every_firm_in_a_file_has_its_reading_written_down(town: Town) -> None:

@@ -1,10 +1,16 @@
 """The courts: a query is a job, its answer is called back, signed, until it is heard, thrice at most."""
 
+import asyncio
 import json
+from dataclasses import replace
 from datetime import date
 
 from builders_town import QUOTA, Town, is_signed
+from litestar import Litestar, Request, post
+from litestar.datastructures import State
+from uvicorn import Config, Server
 
+from city.providers.callbacks import Caller
 from city.world.records import enforcements, judgments
 
 TODAY = date(2025, 6, 16)
@@ -157,3 +163,27 @@ async def test_a_call_with_a_wrong_clock_or_signature_does_not_pass(town: Town) 
     assert is_signed("court secret", *by_job[skewed])
     assert not is_signed("court secret", *by_job[wrong])
     assert json.loads(by_job[wrong][1])["state"] == "done"
+
+
+async def test_a_call_goes_over_a_real_wire_to_the_address_in_the_file_and_nowhere_else(town: Town) -> None:
+    heard: list[tuple[str, bytes]] = []
+
+    @post("/heard", status_code=204)
+    async def hear(request: Request[object, object, State]) -> None:
+        heard.append((request.headers["webhook-id"], await request.body()))
+
+    server = Server(Config(Litestar([hear]), port=0, log_level="critical"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    client = replace(town.city.city_file.clients["courts"], callback_url=f"http://127.0.0.1:{port}/heard")
+    town.city.city_file = replace(town.city.city_file, clients={"courts": client})
+
+    job_id = await a_query(town)
+    town.wall.wait(seconds=90)
+    await Caller(town.city).call_due()
+    server.should_exit = True
+    await serving
+
+    assert heard == [(job_id, (await town.job(job_id)).content)]

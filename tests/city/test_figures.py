@@ -97,7 +97,7 @@ def test_figures_are_the_same_in_whatever_order_they_are_asked_for() -> None:
 
     for manner in MANNERS.values():
         manner.figures.cache_clear()  # type: ignore[attr-defined]
-    sighting.cache_clear()
+    observing._chances.cache_clear()
     strain.strain.cache_clear()
     again = figures_of(firms[::-1])
 

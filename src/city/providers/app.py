@@ -12,6 +12,7 @@ from city.clock import Mode
 from city.living.city import City
 from city.living.flowing import start_flowing
 from city.providers.answers import Refused, refuse
+from city.providers.benefit_files import Composer
 from city.providers.benefits import put_list, show_file, show_key, show_list, show_manifest, show_signature
 from city.providers.callbacks import Caller
 from city.providers.clockwork import act, read_keys, show_clock, show_health, tell_clock
@@ -59,6 +60,7 @@ def create_app(
         "faults": Faults(),
         "caller": Caller(city, wire=wire),
         "calling": None,
+        "composer": Composer(city),
         "skipping": None,
     }
     return Litestar(

@@ -1,5 +1,6 @@
 """The daily files of social insurance and housing fund: which rows, in which bytes, under which signature."""
 
+import asyncio
 import csv
 import gzip
 import io
@@ -46,10 +47,19 @@ class Subscribed:
 
 
 @dataclass(frozen=True)
+class Order:
+    """All that a day's files are made of: the firms with the day from which each is in them and its items."""
+
+    client_id: str
+    day: date
+    firms: tuple[tuple[str, date, str], ...]
+    fault: Kind | None
+
+
+@dataclass(frozen=True)
 class Delivery:
     """A day's manifest, its signature, the files by item, and whose rows are in them."""
 
-    client_id: str
     manifest: bytes
     signature: bytes
     files: Mapping[str, bytes]
@@ -93,12 +103,30 @@ def key_of(city: City) -> Ed25519PrivateKey:
     return key
 
 
-def made(city: City, client_id: str, listed: Mapping[str, Subscribed], day: date, fault: Kind | None) -> Delivery:
-    """Make a day's delivery anew: the same bytes each time while list and yeses are the same."""
-    told = day - timedelta(days=STALE_FILE_DAYS) if fault is Kind.STALE else day
+class Composer:
+    """Makes the files in a thread, and keeps the newest: manifest and files of a day are asked for together."""
+
+    def __init__(self, city: City) -> None:
+        self._city = city
+        self._lock = asyncio.Lock()
+        self._newest: tuple[Order, Delivery] | None = None
+
+    async def delivery(self, order: Order) -> Delivery:
+        """Return what is ordered: the same bytes for the same order."""
+        async with self._lock:
+            if self._newest is None or self._newest[0] != order:
+                seed, registry, key = self._city.city_file.seed, self._city.registry, key_of(self._city)
+                self._newest = (order, await asyncio.to_thread(made, seed, registry, key, order))
+            return self._newest[1]
+
+
+def made(seed: int, registry: Mapping[str, Firm], key: Ed25519PrivateKey, order: Order) -> Delivery:
+    """Make a day's files and sign what is in them."""
+    fault = order.fault
+    told = order.day - timedelta(days=STALE_FILE_DAYS) if fault is Kind.STALE else order.day
     files, codes, about = {}, {}, []
     for item in ITEMS:
-        lines = _lines(city, listed, item, told, fault)
+        lines = _lines(seed, registry, item, told, order)
         whole_file = gzip.compress(_csv(item, lines, fault).encode(), mtime=0)
         files[item] = whole_file[: len(whole_file) // 2] if fault is Kind.FILE_CUT else whole_file
         codes[item] = sorted({code for code, _ in lines})
@@ -108,48 +136,39 @@ def made(city: City, client_id: str, listed: Mapping[str, Subscribed], day: date
     made_at = skewed(datetime.combine(told, MADE_AT, SHANGHAI), fault)
     manifest: dict[str, object] = {"day": told.isoformat(), "made_at": made_at.isoformat(), "files": about}
     content = json.dumps(manifest, separators=(",", ":")).encode()
-    key = Ed25519PrivateKey.generate() if fault is Kind.WRONG_SIGNATURE else key_of(city)
-    return Delivery(client_id, content, key.sign(content), files, codes)
+    signing = Ed25519PrivateKey.generate() if fault is Kind.WRONG_SIGNATURE else key
+    return Delivery(content, signing.sign(content), files, codes)
 
 
-def _lines(city: City, listed: Mapping[str, Subscribed], item: str, day: date, fault: Kind | None) -> list[Line]:
+def _lines(seed: int, registry: Mapping[str, Firm], item: str, day: date, order: Order) -> list[Line]:
     """Return what has changed on a day of the firms on the list, all that is known where a firm is new on it."""
-    seed = city.city_file.seed
     lines: list[Line] = []
-    for code in sorted(listed):
-        granted = city.store.token(listed[code].digest)
-        if granted is None or item not in granted.scope.split():
-            continue
-        firm, last = city.registry[code], month_of(day)
-        if listed[code].since == day:
-            rows = shown(seed, firm, item, last - HISTORY_MONTHS, last, day)
-        else:
-            rows = changed(seed, firm, item, day)
-        lines += [(code, row) for row in rows]
-    if fault is Kind.FILE_REPEATED:
+    for code, since, scope in order.firms:
+        if item in scope.split() and since <= day:
+            last = month_of(day)
+            if since == day:
+                rows = shown(seed, registry[code], item, last - HISTORY_MONTHS, last, day)
+            else:
+                rows = changed(seed, registry[code], item, day)
+            lines += [(code, row) for row in rows]
+    if order.fault is Kind.FILE_REPEATED:
         lines += lines
     is_stray = uniform(seed, "stray row", item, day.isoformat()) < STRAY_SHARE
-    if is_stray or fault is Kind.FILE_OTHER_FIRM:
-        lines = _with_a_stranger(city, listed, item, day, lines)
+    if is_stray or order.fault is Kind.FILE_OTHER_FIRM:
+        listed = {code for code, _, _ in order.firms}
+        others = [firm for code, firm in registry.items() if code not in listed]
+        lines = _with_a_stranger(seed, others, item, day, lines)
     return lines
 
 
-def _with_a_stranger(
-    city: City, listed: Mapping[str, Subscribed], item: str, day: date, lines: list[Line]
-) -> list[Line]:
-    seed, last = city.city_file.seed, month_of(day)
-    others = [firm for code, firm in city.registry.items() if code not in listed]
-    begins = whole(seed, 0, max(0, len(others) - 1), "stranger", item, day.isoformat())
+def _with_a_stranger(seed: int, others: Sequence[Firm], item: str, day: date, lines: list[Line]) -> list[Line]:
+    last, begins = month_of(day), whole(seed, 0, max(0, len(others) - 1), "stranger", item, day.isoformat())
     for firm in (*others[begins:], *others[:begins]):
-        rows = _newest(seed, firm, item, last, day)
+        rows = shown(seed, firm, item, last - 3, last, day)
         if rows:
             at = whole(seed, 0, len(lines), "stranger stands", item, day.isoformat())
             return [*lines[:at], (firm.credit_code, rows[-1]), *lines[at:]]
     return lines
-
-
-def _newest(seed: int, firm: Firm, item: str, last: int, day: date) -> list[Monthly]:
-    return shown(seed, firm, item, last - 3, last, day)
 
 
 def _csv(item: str, lines: Sequence[Line], fault: Kind | None) -> str:

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from city.world.calendar import FIRST_MONTH, MONTHS
-from city.world.draws import draws
+from city.world.draws import draws, uniform
 from city.world.paths import make_paths
 from city.world.population import Firm
 from city.world.strain import Monthly, Wholes, carry, months_before
@@ -46,7 +46,7 @@ class HousingFund(Monthly):
 @lru_cache(maxsize=KEPT_FIRMS)
 def social_insurance(seed: int, firm: Firm) -> tuple[SocialInsurance, ...]:
     """Return the months of a firm that has an account, none for one that has not; insured are most of the staff."""
-    if draws(seed, "has insurance", firm.credit_code).random() >= HAS_SOCIAL_INSURANCE[firm.kind]:
+    if not _has_insurance(seed, firm):
         return ()
     insured, base = _people(seed, firm)
     carried = carry(seed, firm, "social_insurance", base * SOCIAL_PPM // MILLION)
@@ -60,9 +60,9 @@ def housing_fund(seed: int, firm: Firm) -> tuple[HousingFund, ...]:
     """Return the months of a firm that has an account; some of the insured deposit, on the same base."""
     chance = draws(seed, "housing fund", firm.credit_code)
     has_account, rate_at, part = chance.random(3)
-    insured, base = _people(seed, firm)
-    if has_account >= HAS_HOUSING_FUND[firm.kind] or not social_insurance(seed, firm):
+    if has_account >= HAS_HOUSING_FUND[firm.kind] or not _has_insurance(seed, firm):
         return ()
+    insured, base = _people(seed, firm)
     depositors = np.maximum(np.minimum(insured, 1), np.rint(insured * (0.5 + 0.5 * part)).astype(np.int64))
     deposit_base = base * depositors // np.maximum(1, insured)
     rate_ppm = HOUSING_RATES_PPM[int(rate_at * len(HOUSING_RATES_PPM))]
@@ -70,6 +70,10 @@ def housing_fund(seed: int, firm: Firm) -> tuple[HousingFund, ...]:
     listed = zip(*(one.tolist() for one in (depositors, deposit_base, carried.paid_fen, carried.owed_fen)), strict=True)
     rows = [HousingFund(FIRST_MONTH + at, *row) for at, row in enumerate(listed)]
     return tuple(rows[months_before(firm) :])
+
+
+def _has_insurance(seed: int, firm: Firm) -> bool:
+    return uniform(seed, "has insurance", firm.credit_code) < HAS_SOCIAL_INSURANCE[firm.kind]
 
 
 def _people(seed: int, firm: Firm) -> tuple[Wholes, Wholes]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
-from city.world.calendar import first_day, month_of
+from city.world.calendar import MONTHS, first_day, month_of, place_of
 from city.world.contributions import housing_fund, social_insurance
 from city.world.draws import draws
 from city.world.filings import TaxFiling, tax_filings
@@ -17,12 +17,13 @@ from city.world.meters import electricity, gas, water
 from city.world.population import Firm
 from city.world.strain import Monthly
 from city.world.trade import import_export, logistics
+from city.world.weather import Floats
 
 MILLION = 1_000_000
 CORRECTED_AFTER_DAYS = (45, 150)
 MOST_MONTHS_BACK = 9
 """What changes on a day belongs to one of so many months before it."""
-KEPT = 65_536
+KEPT_FIRMS = 2_048
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,10 @@ class Sighting:
     is_doubled: bool
 
 
-@lru_cache(maxsize=KEPT)
 def sighting(seed: int, credit_code: str, month: int, item: str) -> Sighting:
     """Return how a month of a firm shows in an item."""
     manner = MANNERS[item]
-    late, days, gap, doubled, wrong, off, after = draws(seed, "seen", item, credit_code, str(month)).random(7)
+    late, days, gap, doubled, wrong, off, after = _chances(seed, credit_code, item)[place_of(month)].tolist()
     readable_on = first_day(month + 1) + timedelta(days=manner.readable_from_day - 1)
     if late < manner.late_share:
         readable_on += timedelta(days=1 + int(days * manner.most_late_days))
@@ -82,6 +82,12 @@ def sighting(seed: int, credit_code: str, month: int, item: str) -> Sighting:
         is_gap=bool(gap < manner.gap_share),
         is_doubled=bool(doubled < manner.doubled_share),
     )
+
+
+@lru_cache(maxsize=KEPT_FIRMS)
+def _chances(seed: int, credit_code: str, item: str) -> Floats:
+    # One drawing for all months of a firm: a generator a month would cost more than everything else here.
+    return draws(seed, "seen", item, credit_code).random((MONTHS, 7))
 
 
 def shown(seed: int, firm: Firm, item: str, first_month: int, last_month: int, known_by: date) -> list[Monthly]:

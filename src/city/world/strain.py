@@ -72,23 +72,23 @@ def carry(seed: int, firm: Firm, obligation: str, due_fen: Wholes) -> Carried:
     """
     slips, parts = draws(seed, "arrears", obligation, firm.credit_code).random((2, MONTHS))
     is_pressed = (strain(seed, firm) > GIVES_WAY_AT[obligation]) | (slips < SLIPS)
-    paid, owed = np.zeros(MONTHS, dtype=np.int64), np.zeros(MONTHS, dtype=np.int64)
-    is_cut_off = np.zeros(MONTHS, dtype=np.bool_)
+    is_pressed_in, part_of, dues = is_pressed.tolist(), parts.tolist(), due_fen.tolist()
+    paid, owed, cut_off = [0] * MONTHS, [0] * MONTHS, [False] * MONTHS
     behind = months = 0
     for at in range(months_before(firm), MONTHS):
-        due = int(due_fen[at])
-        if not is_pressed[at]:
+        due = dues[at]
+        if not is_pressed_in[at]:
             paid[at], behind, months = due + behind, 0, 0
             continue
         months += 1
-        paid[at] = int(due * MOST_PAID_PART * parts[at])
-        behind += due - int(paid[at])
+        paid[at] = int(due * MOST_PAID_PART * part_of[at])
+        behind += due - paid[at]
         if months >= CUT_OFF_AFTER_MONTHS and behind:
-            is_cut_off[at] = True
+            cut_off[at] = True
             paid[at] += behind // 2
             behind -= behind // 2
         owed[at] = behind
-    return Carried(paid, owed, is_cut_off)
+    return Carried(np.array(paid, dtype=np.int64), np.array(owed, dtype=np.int64), np.array(cut_off, dtype=np.bool_))
 
 
 def months_before(firm: Firm) -> int:
