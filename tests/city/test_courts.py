@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from uvicorn import Config, Server
 
 from city.providers.callbacks import Caller
+from city.providers.courts import go_on_calling, stop_calling
 from city.world.records import enforcements, judgments
 
 TODAY = date(2025, 6, 16)
@@ -122,6 +123,17 @@ async def test_jobs_outlive_a_restart_and_are_forgotten_after_a_week(town: Town)
 
     assert list(kept) == [first]
     assert list(town.city.store.remembered("court job", "platform")) == [second]
+
+
+async def test_calls_that_are_left_are_made_at_the_next_start(town: Town) -> None:
+    job_id = await a_query(town)
+    await stop_calling(town.app)
+    town.wall.wait(seconds=90)
+
+    go_on_calling(town.app)
+    await town.app.state.calling
+
+    assert {headers["webhook-id"] for _, headers, _ in town.called.sent} == {job_id}
 
 
 async def test_too_many_queries_are_asked_to_wait(town: Town) -> None:
