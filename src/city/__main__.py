@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     _add_files(verbs.add_parser("files", help="write firms.csv, invoices.csv, outcomes.csv and SYNTHETIC.txt"))
     _add_truth(verbs.add_parser("truth", help="write the hidden truth, for benchmarks only"))
-    serve = verbs.add_parser("serve", help="serve clock, registry, tax provider and bots on the loopback")
+    serve = verbs.add_parser("serve", help="serve clock, registry, offices and bots on the loopback")
     _add_ground(serve)
     serve.add_argument("--port", type=int, default=PORT)
     serve.add_argument("--own-process", default=OWN_PROCESS, help="credit code of the bank with a process of its own")

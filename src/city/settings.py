@@ -8,6 +8,8 @@ from pathlib import Path
 from city.clock import Mode
 
 FIRM_KINDS = ("firm", "sole_trader")
+PROVIDERS = ("tax", "utilities", "benefits", "courts", "customs")
+"""Tables of city.toml that name a client of the provider; each may be missing."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,13 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class TaxClient:
-    """Who may ask the tax provider for tokens, and where a person is sent back to."""
+class Client:
+    """Who may ask a provider: its name and secret there, where a person is sent back to, where answers are sent to."""
 
     client_id: str
     client_secret: str = field(repr=False)
-    redirect_uris: tuple[str, ...]
+    redirect_uris: tuple[str, ...] = ()
+    callback_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,14 @@ class CityFile:
     mode: Mode
     platform_urls: tuple[str, ...]
     """Addresses of one platform: `platform_url`, and where it is served as well, `also_at`."""
-    tax: TaxClient | None
+    clients: Mapping[str, Client]
+    """By provider, those that city.toml names."""
     actors: Mapping[str, Actor]
+
+    @property
+    def tax(self) -> Client | None:
+        """Return the tax bureau's client."""
+        return self.clients.get("tax")
 
     def of_kind(self, *kinds: str) -> list[Actor]:
         """Return the actors of some kinds in credit-code order."""
@@ -60,10 +69,9 @@ def read_city_file(path: Path, *, seed: int, mode: Mode) -> CityFile:
         The file is not what the contract says.
     """
     if not path.exists():
-        return CityFile(seed, mode, (), None, {})
+        return CityFile(seed, mode, (), {}, {})
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
-        tax = found.get("tax")
         actors = [
             Actor(
                 credit_code=str(one["credit_code"]),
@@ -79,11 +87,19 @@ def read_city_file(path: Path, *, seed: int, mode: Mode) -> CityFile:
             seed=int(found.get("seed", seed)),
             mode=Mode(found.get("mode", mode)),
             platform_urls=(str(found["platform_url"]), *map(str, found.get("also_at", []))),
-            tax=TaxClient(str(tax["client_id"]), str(tax["client_secret"]), tuple(map(str, tax["redirect_uris"])))
-            if tax
-            else None,
+            clients={name: _client(found[name]) for name in PROVIDERS if name in found},
             actors={actor.credit_code: actor for actor in actors},
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         # Names of missing fields only: a decoder's message could quote a line that holds a key.
         raise ValueError(f"city.toml cannot be read: {type(error).__name__}") from None
+
+
+def _client(one: Mapping[str, object]) -> Client:
+    listed = one.get("redirect_uris", [])
+    return Client(
+        client_id=str(one["client_id"]),
+        client_secret=str(one["client_secret"]),
+        redirect_uris=tuple(map(str, listed)) if isinstance(listed, list) else (),
+        callback_url=str(one.get("callback_url", "")),
+    )

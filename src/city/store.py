@@ -30,6 +30,9 @@ CREATE TABLE IF NOT EXISTS token (
 CREATE TABLE IF NOT EXISTS reading (
     id INTEGER PRIMARY KEY, business_at TEXT NOT NULL, client_id TEXT NOT NULL, credit_code TEXT NOT NULL,
     what TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS nonce (
+    client_id TEXT NOT NULL, nonce TEXT NOT NULL, seen_at TEXT NOT NULL,
+    PRIMARY KEY (client_id, nonce)) STRICT, WITHOUT ROWID;
 """
 
 Body = dict[str, object]
@@ -106,6 +109,10 @@ class Store:
         ).fetchall()
         return {name: json.loads(body) for name, body in rows}
 
+    def forget(self, kind: str, actor: str, name: str) -> None:
+        """Forget what an actor knows under a name; what it does not know is no error."""
+        self._db.execute("DELETE FROM memory WHERE kind = ? AND actor = ? AND name = ?", (kind, actor, name))
+
     def log_event(self, key: str, day: str, actor: str, act: str, status: int) -> bool:
         """Write down an act once; False when it was written before."""
         row = (key, day, actor, act, status)
@@ -144,6 +151,12 @@ class Store:
     def revoke_token(self, digest: str, client_id: str) -> None:
         """End an access token of a client; an unknown one is no error (RFC 7009)."""
         self._db.execute("UPDATE token SET is_revoked = 1 WHERE digest = ? AND client_id = ?", (digest, client_id))
+
+    def take_nonce(self, client_id: str, nonce: str, *, wall: datetime, forget_before: datetime) -> bool:
+        """Use up a nonce of a client; False when it was used before. Those before a wall moment are forgotten."""
+        self._db.execute("DELETE FROM nonce WHERE seen_at < ?", (forget_before.isoformat(),))
+        row = (client_id, nonce, wall.isoformat())
+        return self._db.execute("INSERT OR IGNORE INTO nonce VALUES (?, ?, ?)", row).rowcount == 1
 
     def log_reading(self, business_at: datetime, client_id: str, credit_code: str, what: str) -> None:
         """Write down who read what of whom."""

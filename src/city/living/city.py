@@ -9,7 +9,7 @@ from pathlib import Path
 
 from city.bots.firm import Parties
 from city.clock import Mode
-from city.consenting import issue_code
+from city.consenting import TAX_SCOPES, issue_code
 from city.living.banks import BankDesk
 from city.living.firms import Firms
 from city.living.funds import FundDesk
@@ -115,7 +115,7 @@ class City:
             store, stamp=own / CLOCK_STAMP, mode=ground.mode, starts_at=ground.starts_at, wall=ground.wall
         )
         registry = {firm.credit_code: firm for firm in make_firms(ground.seed, ground.firms)}
-        empty = CityFile(ground.seed, ground.mode, (), None, {})
+        empty = CityFile(ground.seed, ground.mode, (), {}, {})
         return cls(ground, store, clock, registry, empty, only_bank=only_bank)
 
     async def settle(self) -> bool:
@@ -164,8 +164,10 @@ class City:
 
     def authorise(self, credit_code: str) -> str:
         """Let a firm of the city say yes at the tax bureau, as its bot does; return the consent code."""
-        tax = self.city_file.tax
-        return "" if tax is None else issue_code(self.store, tax.client_id, credit_code, wall=self.ground.wall())
+        tax, scope = self.city_file.tax, " ".join(TAX_SCOPES)
+        if tax is None:
+            return ""
+        return issue_code(self.store, tax.client_id, credit_code, scope, wall=self.ground.wall())
 
     def _inhabitants(self, platform: Platform) -> Inhabitants:
         known = self.city_file

@@ -1,1 +1,1 @@
-"""The city's HTTP: clock, registry, tax provider, credit history."""
+"""The city's HTTP: clock, registers, the offices with their counters, credit history, faults on request."""

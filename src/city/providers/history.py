@@ -10,7 +10,7 @@ from litestar import Response, get
 from litestar.params import FromQuery
 
 from city.providers.answers import AnyRequest, Json, city_of, is_same, no
-from city.settings import TaxClient
+from city.settings import Client
 from city.world.calendar import day_of
 from city.world.history import outcomes_known_by
 
@@ -47,6 +47,6 @@ def basic_credentials(request: AnyRequest) -> tuple[str, str]:
     return client_id, secret
 
 
-def is_client(client: TaxClient | None, client_id: str, secret: str) -> bool:
+def is_client(client: Client | None, client_id: str, secret: str) -> bool:
     """Say whether this is the client that city.toml names."""
     return client is not None and is_same(client_id, client.client_id) and is_same(secret, client.client_secret)

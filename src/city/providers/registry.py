@@ -6,8 +6,10 @@ from litestar import Response, get
 from litestar.params import FromQuery
 
 from city.providers.answers import AnyRequest, Json, city_of, no
+from city.world.calendar import day_of
 from city.world.institutions import Bank, agreement_terms, banks, institutions, product_terms
 from city.world.population import Firm
+from city.world.records import name_on
 
 MOST_ROWS = 500
 
@@ -17,9 +19,10 @@ def list_firms(request: AnyRequest, after: FromQuery[str] = "", limit: FromQuery
     """List firms in credit-code order, those after a code."""
     if not 1 <= limit <= MOST_ROWS:
         return no(422, "limit_refused", f"limit must lie between 1 and {MOST_ROWS}")
-    firms = tuple(city_of(request).registry.values())
+    city = city_of(request)
+    firms, today = tuple(city.registry.values()), day_of(city.clock.now())
     begins = bisect_right(firms, after, key=lambda firm: firm.credit_code)
-    rows = [registered(firm) for firm in firms[begins : begins + limit]]
+    rows = [registered(firm, name_on(city.ground.seed, firm, today)) for firm in firms[begins : begins + limit]]
     has_more = begins + limit < len(firms)
     return Response({"rows": rows, "next_after": rows[-1]["credit_code"] if has_more else None})
 
@@ -40,11 +43,11 @@ def list_institutions() -> Json:
     return {"banks": [_bank(bank) for bank in banks()], "institutions": others}
 
 
-def registered(firm: Firm) -> Json:
+def registered(firm: Firm, name: str) -> Json:
     """Return what the registry shows of a firm, and nothing of what is hidden."""
     return {
         "credit_code": firm.credit_code,
-        "name": firm.name,
+        "name": name,
         "kind": firm.kind,
         "region_code": firm.region_code,
         "industry_code": firm.industry_code,
