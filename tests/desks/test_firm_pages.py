@@ -132,6 +132,27 @@ async def test_a_consent_is_given_once_kept_with_its_text_and_taken_back(reader:
     assert "已撤回" in await reader.read(consent)
 
 
+async def test_a_consent_wider_than_its_purpose_is_refused_on_the_form_by_everything_too_wide(
+    reader: Reader, desk: FullDesk, session: AsyncSession
+) -> None:
+    before = await count(session, "SELECT count(*) FROM consents.consent")
+    page = await reader.read("/firm/authorise")
+    fields: dict[str, str | list[str]] = {
+        "purpose": ["pre_loan", "model_training"],
+        "item": "vat_invoice",
+        "receiver": [str(bank.id) for bank in desk.banks[:2]],
+        "months": "24",
+        "agrees": "yes",
+    } | dict(re.findall(r'name="(digest_\w+)" value="(\w+)"', page))
+
+    answer = await reader.send("/firm/authorise", fields)
+
+    assert "最长 24 个月；可授权给：平台运营。" in page
+    assert answer.status_code == 422
+    assert "授权范围过宽：接收方数量（申请 2，最多 1）；接收方类别（申请 银行，最多 平台运营）" in answer.text
+    assert await count(session, "SELECT count(*) FROM consents.consent") == before
+
+
 def await_flash(page: str) -> str:
     found = re.search(r'class="alert alert-success" role="status">([^<]*)<', page)
     return found.group(1) if found else ""

@@ -118,7 +118,7 @@ class ItemForbidden(Refusal):
 
 @dataclass(frozen=True)
 class Item:
-    """One version of one item, valid from a Shanghai day until before another."""
+    """One version of one item, valid from a Shanghai day until before another; `category` is its standard's, if any."""
 
     code: str
     version: int
@@ -133,6 +133,7 @@ class Item:
     retention_days: int
     valid_from: date
     valid_to: date | None
+    category: Category | None
 
     @property
     def needs_consent(self) -> bool:
@@ -184,7 +185,12 @@ class Standard:
         return known.get(province_code, known.get(EVERY_OTHER, self.item.topology))
 
 
+def is_usable(item: Item) -> bool:
+    """Say whether anybody may collect or read the item at all."""
+    return item.access_class is not AccessClass.FORBIDDEN
+
+
 def requires_usable(item: Item) -> None:
     """Refuse with `ItemForbidden` an item that nobody may collect or read."""
-    if item.access_class is AccessClass.FORBIDDEN:
+    if not is_usable(item):
         raise ItemForbidden(item=item.code)

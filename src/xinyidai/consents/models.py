@@ -1,9 +1,9 @@
-"""The consents' table."""
+"""The tables of consents, and of how wide they may be."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Index, LargeBinary, Text, Uuid
+from sqlalchemy import ARRAY, CheckConstraint, Index, LargeBinary, Text, Uuid, text
 from sqlmodel import Field, SQLModel
 
 from xinyidai.consents.rules import ConsentState, Purpose, SubjectKind
@@ -43,3 +43,33 @@ class Consent(SQLModel, table=True):
     state: str = ConsentState.ACTIVE
     revoked_at: datetime | None = Field(default=None, sa_type=type_of_moment)
     revoked_by: UUID | None = None
+
+
+class PurposePolicyRow(SQLModel, table=True):
+    """One version of what a consent may allow for a purpose; a new version closes the one before."""
+
+    __tablename__ = "purpose_policy"
+    __table_args__ = (
+        one_of("purpose", Purpose),
+        CheckConstraint("valid_to IS NULL OR valid_from < valid_to", name="valid_some_day"),
+        CheckConstraint("most_months > 0 AND most_receivers > 0 AND most_data_life_days > 0", name="bounds_positive"),
+        CheckConstraint(
+            "(most_data_life_days IS NULL) = (cardinality(categories) + cardinality(item_codes) = 0)",
+            name="what_is_read_has_a_life",
+        ),
+        Index("uq_purpose_policy_purpose_current", "purpose", unique=True, postgresql_where=text("valid_to IS NULL")),
+        {"schema": "consents"},
+    )
+
+    purpose: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    valid_from: date
+    valid_to: date | None = None
+    most_months: int
+    most_receivers: int
+    most_data_life_days: int | None = None
+    categories: list[str] = Field(sa_type=ARRAY(Text))
+    item_codes: list[str] = Field(sa_type=ARRAY(Text))
+    receiver_kinds: list[str] = Field(sa_type=ARRAY(Text))
+    legal_basis: str
+    is_verified: bool

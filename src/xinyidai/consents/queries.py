@@ -1,19 +1,33 @@
 """Reading consents, and telling the database which permission a transaction reads under."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Select, any_, bindparam, literal, select, text
+from sqlalchemy import ARRAY, Row, Select, any_, bindparam, literal, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
-from xinyidai.access.rules import Viewer
+from xinyidai.access.rules import OrganisationKind, Viewer
+from xinyidai.catalogue import queries as catalogue
+from xinyidai.catalogue.rules import Category, is_usable
 from xinyidai.consents.models import Consent
-from xinyidai.consents.rules import ConsentId, ConsentState, ConsentView, Grant, Permission, Purpose, SubjectKind
-from xinyidai.foundation.database import driver, type_of_id
+from xinyidai.consents.rules import (
+    ConsentId,
+    ConsentState,
+    ConsentView,
+    Grant,
+    Permission,
+    Purpose,
+    PurposePolicy,
+    SubjectKind,
+)
+from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.database import driver, read_once, type_of_id
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
+from xinyidai.parties import queries as parties
+from xinyidai.parties.rules import PLATFORM_ID, PartyId, PartyView
 
 _PRESENTED = "presented"
 _PRESENT = (
@@ -29,6 +43,39 @@ _GRANTS = select(_CONSENTS).where(
     _CONSENTS.c.state == ConsentState.ACTIVE.value,
 )
 _GRANTS_TO = _GRANTS.where(bindparam("receiver_id", type_=type_of_id) == any_(_CONSENTS.c.receiver_ids))
+_POLICY_ROWS = SQLModel.metadata.tables["consents.purpose_policy"]
+_POLICIES = (
+    select(_POLICY_ROWS)
+    .where(
+        _POLICY_ROWS.c.valid_from <= bindparam("day"),
+        or_(_POLICY_ROWS.c.valid_to.is_(None), _POLICY_ROWS.c.valid_to > bindparam("day")),
+    )
+    .order_by(_POLICY_ROWS.c.purpose)
+)
+
+
+async def policies(session: AsyncSession, on: date) -> dict[Purpose, PurposePolicy]:
+    """Return the policy of each purpose on a Shanghai day; it is public, and a transaction reads it once."""
+
+    async def read() -> dict[Purpose, PurposePolicy]:
+        found = [_policy_of(row) for row in await session.execute(_POLICIES, {"day": on})]
+        return {one.purpose: one for one in found}
+
+    return await read_once(session, f"consents.policies:{on}", read)
+
+
+async def receiver_kinds(session: AsyncSession, receiver_ids: Sequence[UUID]) -> dict[UUID, OrganisationKind]:
+    """Return what kind of party each receiver is, for those that are registered; a transaction asks once."""
+    known: dict[UUID, OrganisationKind] = {PLATFORM_ID: OrganisationKind.OPERATOR}
+    others = sorted(set(receiver_ids) - known.keys())
+    if others:
+
+        async def read() -> dict[PartyId, PartyView]:
+            return await parties.parties_by_id(session, others)
+
+        found = await read_once(session, f"consents.receivers:{others}", read)
+        known |= {view.id: view.kind for view in found.values()}
+    return {one: known[one] for one in receiver_ids if one in known}
 
 
 async def present(session: AsyncSession, permission: Permission) -> None:
@@ -90,11 +137,27 @@ async def receivers_allowed(
     """Return those of the receivers that the subject allows every item, for the purpose, at `now`."""
     found = await session.execute(_GRANTS, {"subject_ids": [subject_id], "purpose": purpose.value})
     grants = [_grant_of(row) for row in found]
+    kinds = await receiver_kinds(session, receiver_ids)
+    readable = {
+        kind: await _readable(session, item_codes, purpose=purpose, by=kind, now=now) for kind in set(kinds.values())
+    }
     return {
         receiver_id
-        for receiver_id in receiver_ids
-        if set(item_codes) <= _items_allowed(grants, purpose=purpose, receiver_id=receiver_id, now=now)
+        for receiver_id, kind in kinds.items()
+        if set(item_codes) <= readable[kind] & _items_allowed(grants, purpose=purpose, receiver_id=receiver_id, now=now)
     }
+
+
+async def _readable(
+    session: AsyncSession, item_codes: Sequence[str], *, purpose: Purpose, by: OrganisationKind | None, now: datetime
+) -> frozenset[str]:
+    """Return those of the items that catalogue and purpose policy let a receiver of this kind be allowed to read."""
+    today = business_date(now)
+    policy = (await policies(session, today)).get(purpose)
+    if policy is None:
+        return frozenset()
+    listed = await catalogue.listed(session, item_codes, today)
+    return policy.readable(filter(is_usable, listed.values()), purpose=purpose, by=by, at=now)
 
 
 def _items_allowed(grants: Sequence[Grant], *, purpose: Purpose, receiver_id: UUID, now: datetime) -> set[str]:
@@ -116,6 +179,9 @@ async def subjects_allowed(
     now: datetime,
 ) -> set[UUID]:
     """Return those of the subjects, of any number, that allow the receiver every item, for the purpose, at `now`."""
+    kind = (await receiver_kinds(session, [receiver_id])).get(receiver_id)
+    if not set(item_codes) <= await _readable(session, item_codes, purpose=purpose, by=kind, now=now):
+        return set()
     statement = text(
         "SELECT c.subject_id FROM consents.consent c CROSS JOIN LATERAL unnest(c.item_codes) AS i(code)"
         " WHERE c.subject_id = ANY(:subjects) AND c.purpose = :purpose AND c.state = 'active'"
@@ -162,6 +228,23 @@ def view_of(row: Consent, *, now: datetime) -> ConsentView:
 def _visible_to(organisation_id: UUID) -> Select[Consent]:
     return select(Consent).where(
         (col(Consent.subject_id) == organisation_id) | (literal(organisation_id) == col(Consent.receiver_ids).any_())
+    )
+
+
+def _policy_of(row: Row[tuple[object, ...]]) -> PurposePolicy:
+    return PurposePolicy(
+        purpose=Purpose(row.purpose),
+        version=row.version,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        most_months=row.most_months,
+        most_receivers=row.most_receivers,
+        most_data_life_days=row.most_data_life_days,
+        categories=frozenset(map(Category, row.categories)),
+        item_codes=frozenset(row.item_codes),
+        receiver_kinds=frozenset(map(OrganisationKind, row.receiver_kinds)),
+        legal_basis=row.legal_basis,
+        is_verified=row.is_verified,
     )
 
 

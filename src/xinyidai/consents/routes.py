@@ -1,6 +1,6 @@
 """The doors of consents: a firm reads the text, agrees, sees what it agreed to, and takes it back."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from litestar import Router, get, post
@@ -12,7 +12,7 @@ from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.consents import queries, service
 from xinyidai.consents.rules import Purpose
-from xinyidai.consents.schemas import ConsentIn, ConsentOut, ConsentPageOut, ConsentTextOut
+from xinyidai.consents.schemas import ConsentIn, ConsentOut, ConsentPageOut, ConsentTextOut, PurposePoliciesOut
 from xinyidai.consents.texts import text_on
 from xinyidai.foundation.clock import business_date
 
@@ -27,16 +27,37 @@ BY_PARTIES = requires(scope="consents:read")
     description="What a firm is shown before it agrees, in Chinese and English, with the digest it agrees to.",
     guards=[BY_PARTIES],
 )
-async def show_consent_text(purpose: FromQuery[Purpose], now: NamedDependency[datetime]) -> ConsentTextOut:
+async def show_consent_text(
+    purpose: FromQuery[Purpose], session: NamedDependency[AsyncSession], now: NamedDependency[datetime]
+) -> ConsentTextOut:
     """Show today's text for a purpose."""
-    return ConsentTextOut.of(text_on(business_date(now)), purpose)
+    return ConsentTextOut.of(text_on(business_date(now)), await service.policy_of(session, purpose, now=now))
+
+
+@get(
+    "/policies",
+    operation_id="ListPurposePolicies",
+    summary="How wide a consent may be",
+    description="By purpose, on a Shanghai day, today's where none is named: longest term, most receivers, which items"
+    " and kinds of receiver a consent may name, how long what was read may be kept.",
+    guards=[BY_PARTIES],
+)
+async def list_purpose_policies(
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+    on: FromQuery[date | None] = None,
+) -> PurposePoliciesOut:
+    """List the policies of a day."""
+    day = on or business_date(now)
+    return PurposePoliciesOut.of(day, (await queries.policies(session, day)).values())
 
 
 @post(
     "/",
     operation_id="GrantConsent",
     summary="Give consent",
-    description="Let receivers read items of one's own firm for one purpose until a moment at most two years away.",
+    description="Let receivers read items of one's own firm for one purpose until a moment, all within the policy of"
+    " the purpose (ListPurposePolicies). What is too wide is refused in one answer that names all of it.",
     guards=[BY_SUBJECT],
 )
 async def grant_consent(
@@ -114,6 +135,13 @@ async def revoke_consent(
 
 router = Router(
     path="/consents",
-    route_handlers=[show_consent_text, grant_consent, list_consents, show_consent, revoke_consent],
+    route_handlers=[
+        show_consent_text,
+        list_purpose_policies,
+        grant_consent,
+        list_consents,
+        show_consent,
+        revoke_consent,
+    ],
     tags=["consents"],
 )

@@ -1,12 +1,23 @@
 """Consents on the wire."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from xinyidai.consents.rules import MAX_ITEMS, MAX_RECEIVERS, ConsentState, ConsentView, Purpose, SubjectKind
+from xinyidai.access.rules import OrganisationKind
+from xinyidai.catalogue.rules import Category
+from xinyidai.consents.rules import (
+    MAX_ITEMS,
+    MAX_RECEIVERS,
+    ConsentState,
+    ConsentView,
+    Purpose,
+    PurposePolicy,
+    SubjectKind,
+)
 from xinyidai.consents.texts import ConsentText
 from xinyidai.foundation.paging import Page
 
@@ -39,7 +50,9 @@ class ConsentIn(BaseModel):
     purpose: Purpose = Field(description="What the data may be used for (授权目的)")
     item_codes: list[str] = Field(max_length=MAX_ITEMS, description="Items of the catalogue (信息项)")
     receiver_ids: list[UUID] = Field(max_length=MAX_RECEIVERS, description="Who may read them (接收方)")
-    expires_at: AwareDatetime = Field(description="When the consent ends by itself, at most two years from now")
+    expires_at: AwareDatetime = Field(
+        description="When the consent ends by itself: ListPurposePolicies says how far off at most"
+    )
     text_digest: str = Field(
         pattern="^[0-9a-f]{64}$",
         description="SHA-256 of the text that was shown, from ShowConsentText: what was agreed to is what is in use",
@@ -121,13 +134,81 @@ class ConsentTextOut(BaseModel):
     most_months: int
 
     @classmethod
-    def of(cls, text: ConsentText, purpose: Purpose) -> "ConsentTextOut":
-        """Build from a version of the text."""
+    def of(cls, text: ConsentText, policy: PurposePolicy) -> "ConsentTextOut":
+        """Build from a version of the text and the policy of the purpose on the same day."""
+        purpose = policy.purpose
         return cls(
             version=text.version,
             purpose=purpose,
             zh=text.zh[purpose],
             en=text.en[purpose],
             digest=text.digest(purpose).hex(),
-            most_months=text.most_months,
+            most_months=policy.most_months,
         )
+
+
+_POLICY: JsonDict = {
+    "purpose": "model_training",
+    "version": 1,
+    "valid_from": "2016-01-01",
+    "valid_to": None,
+    "most_months": 24,
+    "most_receivers": 1,
+    "most_data_life_days": 1830,
+    "categories": ["housing_fund", "social_insurance", "tax", "utilities"],
+    "item_codes": ["loan_outcome"],
+    "receiver_kinds": ["operator"],
+    "legal_basis": "个人信息保护法第六条（最小范围）",
+    "is_verified": False,
+}
+
+
+class PurposePolicyOut(BaseModel):
+    """How wide a consent for one purpose may be: an item may be named by its category or by its code."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _POLICY})
+
+    purpose: Purpose
+    version: int
+    valid_from: date
+    valid_to: date | None
+    most_months: int
+    most_receivers: int
+    most_data_life_days: int | None
+    categories: list[Category]
+    item_codes: list[str]
+    receiver_kinds: list[OrganisationKind]
+    legal_basis: str
+    is_verified: bool
+
+    @classmethod
+    def of(cls, policy: PurposePolicy) -> "PurposePolicyOut":
+        """Build from a policy."""
+        return cls(
+            purpose=policy.purpose,
+            version=policy.version,
+            valid_from=policy.valid_from,
+            valid_to=policy.valid_to,
+            most_months=policy.most_months,
+            most_receivers=policy.most_receivers,
+            most_data_life_days=policy.most_data_life_days,
+            categories=sorted(policy.categories),
+            item_codes=sorted(policy.item_codes),
+            receiver_kinds=sorted(policy.receiver_kinds),
+            legal_basis=policy.legal_basis,
+            is_verified=policy.is_verified,
+        )
+
+
+class PurposePoliciesOut(BaseModel):
+    """The policies of a Shanghai day."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"on": "2025-06-16", "policies": [_POLICY]}})
+
+    on: date
+    policies: list[PurposePolicyOut]
+
+    @classmethod
+    def of(cls, on: date, found: Iterable[PurposePolicy]) -> "PurposePoliciesOut":
+        """Build from policies."""
+        return cls(on=on, policies=[PurposePolicyOut.of(one) for one in found])

@@ -31,9 +31,12 @@ from xinyidai.consents.rules import (
     ConsentView,
     Permission,
     Purpose,
+    PurposeNotOffered,
+    PurposePolicy,
     ReceiverUnfit,
     SubjectKind,
     TooManySubjects,
+    Wish,
     effective_permission,
     latest_expiry,
     requires_narrow,
@@ -74,8 +77,8 @@ async def grant(
         What was shown is not the text in use.
     ReceiverUnfit
         A receiver is not registered, or is a firm.
-    ConsentTooWide, ConsentEmpty
-        It outlasts the text's longest term, names too much, or nothing.
+    ConsentTooWide, ConsentEmpty, PurposeNotOffered
+        It is wider than the purpose policy of the day lets it be, names nothing, or its purpose has no policy.
     ItemNotListed, ItemForbidden
         The catalogue does not offer the item today.
     AuthorityNeedsChoice
@@ -87,12 +90,11 @@ async def grant(
     shown = _text_shown(purpose, text_digest, now=now)
     codes = sorted(set(item_codes))
     receivers = sorted(set(receiver_ids))
-    requires_narrow(
-        item_codes=codes, receiver_ids=receivers, expires_at=expires_at, now=now, most_months=shown.most_months
-    )
-    for item in (await catalogue.items_by_code(session, codes, business_date(now))).values():
+    items = (await catalogue.items_by_code(session, codes, business_date(now))).values()
+    for item in items:
         requires_usable(item)
-    await _requires_fit_receivers(session, receivers)
+    kinds = await _requires_fit_receivers(session, receivers)
+    requires_narrow(Wish(tuple(items), kinds, expires_at), await policy_of(session, purpose, now=now), now=now)
     return await _write(
         session, viewer, purpose, shown, items=codes, receivers=receivers, expires_at=expires_at, now=now
     )
@@ -108,7 +110,7 @@ async def authorise(
     Parameters
     ----------
     expires_at : datetime
-        Cut to the text's longest term.
+        Cut to the policy's longest term.
     text_digest : bytes
         Of the text that the subject was shown.
 
@@ -122,7 +124,8 @@ async def authorise(
     lender = (await parties.parties_by_id(session, [lender_id])).get(PartyId(lender_id))
     if lender is None or lender.kind is not OrganisationKind.LENDER:
         raise ReceiverUnfit(receiver_id=str(lender_id))
-    until = min(expires_at, latest_expiry(now, shown.most_months))
+    policy = await policy_of(session, Purpose.CREDIT_QUERY, now=now)
+    until = min(expires_at, latest_expiry(now, policy.most_months))
     return await _write(
         session, viewer, Purpose.CREDIT_QUERY, shown, items=[], receivers=[lender_id], expires_at=until, now=now
     )
@@ -218,13 +221,16 @@ async def permission_for(
     """Return the permission as `require` does and present it to nobody: for an act that only stands on the consent."""
     if len(subject_ids) > MAX_SUBJECTS:
         raise TooManySubjects(most=MAX_SUBJECTS)
-    listed = await catalogue.listed(session, item_codes, business_date(now))
+    today = business_date(now)
+    listed = await catalogue.listed(session, item_codes, today)
     return effective_permission(
         subject_ids=subject_ids,
         receiver_id=receiver_id,
+        receiver_kind=(await queries.receiver_kinds(session, [receiver_id])).get(receiver_id),
         purpose=purpose,
         item_codes=item_codes,
         grants=await queries.grants_for(session, subject_ids=subject_ids, receiver_id=receiver_id, purpose=purpose),
+        policy=(await queries.policies(session, today)).get(purpose),
         listed=listed,
         at=now,
     )
@@ -237,6 +243,14 @@ async def require_own(session: AsyncSession, viewer: Viewer, *, item_codes: Sequ
     permission = Permission(frozenset({own}), (), Purpose.EVALUATION, own, tuple(item_codes), now)
     await queries.present(session, permission)
     return permission
+
+
+async def policy_of(session: AsyncSession, purpose: Purpose, *, now: datetime) -> PurposePolicy:
+    """Return the policy of a purpose that is in force; refuse with `PurposeNotOffered` where none is."""
+    policy = (await queries.policies(session, business_date(now))).get(purpose)
+    if policy is None:
+        raise PurposeNotOffered(purpose=purpose.value)
+    return policy
 
 
 def _text_shown(purpose: Purpose, text_digest: bytes | None, *, now: datetime) -> ConsentText:
@@ -276,12 +290,12 @@ async def _write(
     return queries.view_of(row, now=now)
 
 
-async def _requires_fit_receivers(session: AsyncSession, receiver_ids: Sequence[UUID]) -> None:
-    found = await parties.parties_by_id(session, receiver_ids)
+async def _requires_fit_receivers(session: AsyncSession, receiver_ids: Sequence[UUID]) -> dict[UUID, OrganisationKind]:
+    kinds = await queries.receiver_kinds(session, receiver_ids)
     for receiver_id in receiver_ids:
-        view = found.get(PartyId(receiver_id))
-        if view is None or view.kind in (OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER):
+        if kinds.get(receiver_id) in (None, OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER):
             raise ReceiverUnfit(receiver_id=str(receiver_id))
+    return kinds
 
 
 def _requires_subject(viewer: Viewer) -> None:

@@ -1,6 +1,6 @@
 """Authorising, looking after what was authorised, and who read the firm's data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from xinyidai.audit import queries as audit
 from xinyidai.catalogue import queries as catalogue
 from xinyidai.catalogue.rules import AccessClass, Item
 from xinyidai.consents import queries, service
-from xinyidai.consents.rules import ConsentState, ConsentView, Purpose, latest_expiry
+from xinyidai.consents.rules import ConsentState, ConsentView, Purpose, PurposePolicy, latest_expiry
 from xinyidai.consents.texts import ConsentText, text_on
 from xinyidai.demands import queries as demands
 from xinyidai.demands.rules import ASKING, ITEMS_OPENED_TO_LENDERS
@@ -41,11 +41,19 @@ USUAL_MONTHS = "6"
 
 
 class _Offered:
-    """What may be authorised today: items, receivers, and the text of each purpose."""
+    """What may be authorised today: items, receivers, and of each purpose the text and the policy."""
 
-    def __init__(self, items: Sequence[Item], receivers: Sequence[PartyView], text: ConsentText) -> None:
+    def __init__(
+        self,
+        items: Sequence[Item],
+        receivers: Sequence[PartyView],
+        text: ConsentText,
+        policies: Mapping[Purpose, PurposePolicy],
+    ) -> None:
         self.items, self.receivers, self.text = items, receivers, text
-        self.months = [months for months in MONTHS if months <= text.most_months]
+        self.policies = {purpose: policies[purpose] for purpose in PURPOSES if purpose in policies}
+        self.most_months = max((one.most_months for one in self.policies.values()), default=0)
+        self.months = [months for months in MONTHS if months <= self.most_months]
 
 
 @get("/firm/authorise", guards=[BY_OWNER])
@@ -75,7 +83,7 @@ async def authorise(
     """Grant one consent a purpose."""
     form, offered = await Form.read(request), await _offered(session, now=now)
     with answering(form, lambda refused: _show(request, refused, offered)):
-        purposes = [one for one in PURPOSES if form.has("purpose", one.value)]
+        purposes = [one for one in offered.policies if form.has("purpose", one.value)]
         items = [one.code for one in offered.items if form.has("item", one.code)]
         if not purposes:
             form.fault("purpose", msg("请选择至少一个授权目的"))
@@ -84,7 +92,7 @@ async def authorise(
         receivers = form.ids(
             "receiver", missing=msg("请选择至少一个接收方"), among=[one.id for one in offered.receivers], most=50
         )
-        months = form.whole("months", missing=msg("请选择授权期限"), least=1, most=offered.text.most_months)
+        months = form.whole("months", missing=msg("请选择授权期限"), least=1, most=offered.most_months)
         form.ticked("agrees", missing=msg("请阅读授权文本并勾选同意"))
         form.require_sound()
 
@@ -178,7 +186,7 @@ async def _offered(session: AsyncSession, *, now: datetime) -> _Offered:
     lenders = {one.lender_id for one in await products.open_products(session, today)}
     found = await parties.parties_by_id(session, {PLATFORM_ID, *lenders})
     receivers = sorted(found.values(), key=lambda one: (one.kind is not OrganisationKind.OPERATOR, one.name))
-    return _Offered(listed, receivers, text_on(today))
+    return _Offered(listed, receivers, text_on(today), await queries.policies(session, today))
 
 
 def _show(request: AnyRequest, form: Form, offered: _Offered) -> Response[bytes]:

@@ -1,0 +1,63 @@
+"""The domain of consents: what a subject allowed, how wide a purpose lets it be, and what may be read of it now."""
+
+from xinyidai.consents.rules.artefact import (
+    MAX_ITEMS,
+    MAX_RECEIVERS,
+    MAX_SUBJECTS,
+    AuthorityMissing,
+    AuthorityNeedsChoice,
+    ConsentId,
+    ConsentState,
+    ConsentTextOutdated,
+    ConsentView,
+    Purpose,
+    ReceiverUnfit,
+    SubjectKind,
+)
+from xinyidai.consents.rules.permissions import (
+    ConsentMissing,
+    Grant,
+    Permission,
+    TooManySubjects,
+    effective_permission,
+)
+from xinyidai.consents.rules.policies import (
+    ConsentEmpty,
+    ConsentTooWide,
+    Excess,
+    PurposeNotOffered,
+    PurposePolicy,
+    Wish,
+    excesses,
+    latest_expiry,
+    requires_narrow,
+)
+
+__all__ = [
+    "MAX_ITEMS",
+    "MAX_RECEIVERS",
+    "MAX_SUBJECTS",
+    "AuthorityMissing",
+    "AuthorityNeedsChoice",
+    "ConsentEmpty",
+    "ConsentId",
+    "ConsentMissing",
+    "ConsentState",
+    "ConsentTextOutdated",
+    "ConsentTooWide",
+    "ConsentView",
+    "Excess",
+    "Grant",
+    "Permission",
+    "Purpose",
+    "PurposeNotOffered",
+    "PurposePolicy",
+    "ReceiverUnfit",
+    "SubjectKind",
+    "TooManySubjects",
+    "Wish",
+    "effective_permission",
+    "excesses",
+    "latest_expiry",
+    "requires_narrow",
+]
