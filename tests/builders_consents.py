@@ -66,6 +66,7 @@ async def a_consent(
     item_codes: Sequence[str] = ("vat_invoice",),
     receiver_ids: Sequence[UUID] = (PLATFORM_ID,),
     days: int = 90,
+    data_life_days: int | None = None,
     now: datetime,
 ) -> ConsentView:
     """Return a consent that the firm gave just now."""
@@ -76,6 +77,7 @@ async def a_consent(
         item_codes=list(item_codes),
         receiver_ids=list(receiver_ids),
         expires_at=now + timedelta(days=days),
+        data_life_days=data_life_days,
         now=now,
     )
 

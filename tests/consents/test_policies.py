@@ -48,21 +48,25 @@ def a_wish(
     items: list[Item] | None = None,
     receivers: dict[UUID, OrganisationKind] | None = None,
     expires_at: datetime = SOON,
+    life_days: int | None = None,
 ) -> Wish:
     """Return a wish that the policy lets pass, but for what is given."""
     return Wish(
-        [LISTED["vat_invoice"]] if items is None else items, LENDERS if receivers is None else receivers, expires_at
+        [LISTED["vat_invoice"]] if items is None else items,
+        LENDERS if receivers is None else receivers,
+        expires_at,
+        life_days,
     )
 
 
-@pytest.mark.parametrize("wish", [a_wish(), a_wish(expires_at=LATEST)])
+@pytest.mark.parametrize("wish", [a_wish(), a_wish(expires_at=LATEST), a_wish(life_days=366)])
 def test_what_the_policy_allows_in_full_is_not_too_wide(wish: Wish) -> None:
     requires_narrow(wish, A_POLICY, now=NOW)
 
     assert excesses(wish, A_POLICY, now=NOW) == []
 
 
-@pytest.mark.parametrize("wish", [a_wish([]), a_wish(receivers={}), a_wish(expires_at=NOW)])
+@pytest.mark.parametrize("wish", [a_wish([]), a_wish(receivers={}), a_wish(expires_at=NOW), a_wish(life_days=0)])
 def test_a_consent_to_nothing_is_refused_as_empty(wish: Wish) -> None:
     with pytest.raises(ConsentEmpty):
         requires_narrow(wish, A_POLICY, now=NOW)
@@ -77,9 +81,10 @@ def test_a_consent_to_nothing_is_refused_as_empty(wish: Wish) -> None:
         (a_wish(receivers=LENDERS | {UUID(int=8): OrganisationKind.LENDER}), ["receiver_ids"]),
         (a_wish(receivers=FUND), ["receiver_kinds"]),
         (a_wish(expires_at=LATEST + timedelta(microseconds=1)), ["expires_at"]),
+        (a_wish(life_days=367), ["data_life_days"]),
         (
-            a_wish([OF_A_BANK], LENDERS | FUND, LATEST + timedelta(days=1)),
-            ["item_codes", "receiver_ids", "receiver_kinds", "expires_at"],
+            a_wish([OF_A_BANK], LENDERS | FUND, LATEST + timedelta(days=1), 367),
+            ["item_codes", "receiver_ids", "receiver_kinds", "expires_at", "data_life_days"],
         ),
     ],
 )
@@ -260,3 +265,16 @@ async def _a_firm(database: Database, noon: datetime) -> Viewer:
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)
         return await a_firm(session, now=noon)
+
+
+async def test_a_consent_says_how_long_data_may_be_kept_as_asked_or_as_its_purpose_has_it(
+    session: AsyncSession, noon: datetime
+) -> None:
+    firm = await a_firm(session, now=noon)
+
+    asked = await a_consent(session, firm, data_life_days=30, now=noon)
+    unasked = await a_consent(session, firm, now=noon)
+
+    assert (asked.data_life_days, unasked.data_life_days) == (30, 366)
+    with pytest.raises(ConsentTooWide):
+        await a_consent(session, firm, data_life_days=367, now=noon)

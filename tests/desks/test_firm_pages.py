@@ -116,17 +116,20 @@ async def test_a_consent_is_given_once_kept_with_its_text_and_taken_back(reader:
         "item": "vat_invoice",
         "receiver": str(desk.banks[0].id),
         "months": "6",
+        "life": "90",
         "agrees": "yes",
         "digest_post_loan": digest.group(1),
     }
     given = await reader.send("/firm/authorise", fields)
     listed = await reader.read("/firm/consents")
     consent = re.findall(r'href="(/firm/consents/[0-9a-f-]{36})"', listed)[-1]
+    shown = await reader.read(consent)
     unsure = await reader.send(f"{consent}/revoke", {}, shown_on=consent)
     revoked = await reader.send(f"{consent}/revoke", {"sure": "yes"}, shown_on=consent)
 
     assert (given.status_code, given.headers["location"]) == (303, "/firm/data")
     assert "已授权" in await_flash(listed)
+    assert re.search(r"数据最多保存</dt><dd>90 天", shown)
     assert unsure.status_code == 422
     assert revoked.headers["location"] == consent
     assert "已撤回" in await reader.read(consent)
@@ -142,12 +145,13 @@ async def test_a_consent_wider_than_its_purpose_is_refused_on_the_form_by_everyt
         "item": "vat_invoice",
         "receiver": [str(bank.id) for bank in desk.banks[:2]],
         "months": "24",
+        "life": "366",
         "agrees": "yes",
     } | dict(re.findall(r'name="(digest_\w+)" value="(\w+)"', page))
 
     answer = await reader.send("/firm/authorise", fields)
 
-    assert "最长 24 个月；可授权给：平台运营。" in page
+    assert "最长 24 个月；读取的数据最多保存 1830 天；可授权给：平台运营。" in page
     assert answer.status_code == 422
     assert "授权范围过宽：接收方数量（申请 2，最多 1）；接收方类别（申请 银行，最多 平台运营）" in answer.text
     assert await count(session, "SELECT count(*) FROM consents.consent") == before
@@ -166,6 +170,7 @@ async def test_an_outdated_text_is_refused_on_the_form(reader: Reader, desk: Ful
             "item": "vat_invoice",
             "receiver": str(desk.banks[0].id),
             "months": "6",
+            "life": "0",
             "agrees": "yes",
             "digest_post_loan": "00" * 32,
         },

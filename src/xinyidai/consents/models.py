@@ -21,6 +21,7 @@ class Consent(SQLModel, table=True):
         CheckConstraint("state IN ('active', 'revoked')", name="state_known"),
         CheckConstraint("(state = 'revoked') = (revoked_at IS NOT NULL)", name="revoked_has_moment"),
         CheckConstraint("granted_at < expires_at", name="expires_later"),
+        CheckConstraint("data_life_days > 0", name="data_life_positive"),
         CheckConstraint(
             "purpose <> 'credit_query' OR (cardinality(receiver_ids) = 1 AND cardinality(item_codes) = 0)",
             name="authority_names_one",
@@ -43,6 +44,7 @@ class Consent(SQLModel, table=True):
     state: str = ConsentState.ACTIVE
     revoked_at: datetime | None = Field(default=None, sa_type=type_of_moment)
     revoked_by: UUID | None = None
+    data_life_days: int | None = None
 
 
 class PurposePolicyRow(SQLModel, table=True):

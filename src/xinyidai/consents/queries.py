@@ -218,6 +218,7 @@ def view_of(row: Consent, *, now: datetime) -> ConsentView:
         granted_by=row.granted_by,
         granted_at=row.granted_at,
         expires_at=row.expires_at,
+        data_life_days=row.data_life_days,
         text_version=row.text_version,
         text_digest=row.text_digest,
         state=state,

@@ -74,6 +74,7 @@ async def grant_consent(
         item_codes=data.item_codes,
         receiver_ids=data.receiver_ids,
         expires_at=data.expires_at,
+        data_life_days=data.data_life_days,
         text_digest=bytes.fromhex(data.text_digest),
         now=now,
     )

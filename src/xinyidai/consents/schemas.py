@@ -10,6 +10,7 @@ from pydantic.config import JsonDict
 from xinyidai.access.rules import OrganisationKind
 from xinyidai.catalogue.rules import Category
 from xinyidai.consents.rules import (
+    MAX_DATA_LIFE_DAYS,
     MAX_ITEMS,
     MAX_RECEIVERS,
     ConsentState,
@@ -26,6 +27,7 @@ _ASKED: JsonDict = {
     "item_codes": ["vat_invoice"],
     "receiver_ids": ["01976f2c-2222-7c55-9a53-0c7d0a5f2b11"],
     "expires_at": "2025-12-16T04:00:00Z",
+    "data_life_days": 180,
 }
 _CONSENT: JsonDict = {
     "id": "01976f2c-3333-7c55-9a53-0c7d0a5f2b11",
@@ -53,6 +55,12 @@ class ConsentIn(BaseModel):
     expires_at: AwareDatetime = Field(
         description="When the consent ends by itself: ListPurposePolicies says how far off at most"
     )
+    data_life_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_DATA_LIFE_DAYS,
+        description="How many days a receiver may keep what it reads; left out, as many as ListPurposePolicies says",
+    )
     text_digest: str = Field(
         pattern="^[0-9a-f]{64}$",
         description="SHA-256 of the text that was shown, from ShowConsentText: what was agreed to is what is in use",
@@ -72,6 +80,7 @@ class ConsentOut(BaseModel):
     receiver_ids: list[UUID]
     granted_at: datetime
     expires_at: datetime
+    data_life_days: int | None
     text_version: str
     text_digest: str
     state: ConsentState
@@ -89,6 +98,7 @@ class ConsentOut(BaseModel):
             receiver_ids=list(view.receiver_ids),
             granted_at=view.granted_at,
             expires_at=view.expires_at,
+            data_life_days=view.data_life_days,
             text_version=view.text_version,
             text_digest=view.text_digest.hex(),
             state=view.state,

@@ -59,6 +59,7 @@ async def grant(
     item_codes: Sequence[str],
     receiver_ids: Sequence[UUID],
     expires_at: datetime,
+    data_life_days: int | None = None,
     text_digest: bytes | None = None,
     now: datetime,
 ) -> ConsentView:
@@ -68,6 +69,8 @@ async def grant(
 
     Parameters
     ----------
+    data_life_days : int, optional
+        How long what is read may be kept; else as long as the policy lets it.
     text_digest : bytes, optional
         Of the text that the subject was shown; a door that shows it passes it, and an outdated one is refused.
 
@@ -94,9 +97,18 @@ async def grant(
     for item in items:
         requires_usable(item)
     kinds = await _requires_fit_receivers(session, receivers)
-    requires_narrow(Wish(tuple(items), kinds, expires_at), await policy_of(session, purpose, now=now), now=now)
+    policy = await policy_of(session, purpose, now=now)
+    requires_narrow(Wish(tuple(items), kinds, expires_at, data_life_days), policy, now=now)
     return await _write(
-        session, viewer, purpose, shown, items=codes, receivers=receivers, expires_at=expires_at, now=now
+        session,
+        viewer,
+        purpose,
+        shown,
+        items=codes,
+        receivers=receivers,
+        expires_at=expires_at,
+        data_life_days=data_life_days or policy.most_data_life_days,
+        now=now,
     )
 
 
@@ -127,7 +139,15 @@ async def authorise(
     policy = await policy_of(session, Purpose.CREDIT_QUERY, now=now)
     until = min(expires_at, latest_expiry(now, policy.most_months))
     return await _write(
-        session, viewer, Purpose.CREDIT_QUERY, shown, items=[], receivers=[lender_id], expires_at=until, now=now
+        session,
+        viewer,
+        Purpose.CREDIT_QUERY,
+        shown,
+        items=[],
+        receivers=[lender_id],
+        expires_at=until,
+        data_life_days=None,
+        now=now,
     )
 
 
@@ -269,6 +289,7 @@ async def _write(
     items: list[str],
     receivers: list[UUID],
     expires_at: datetime,
+    data_life_days: int | None,
     now: datetime,
 ) -> ConsentView:
     row = Consent(
@@ -280,6 +301,7 @@ async def _write(
         granted_by=viewer.principal_id,
         granted_at=now,
         expires_at=expires_at,
+        data_life_days=data_life_days,
         text_version=shown.version,
         text_digest=shown.digest(purpose),
     )

@@ -1,6 +1,7 @@
 """The domain of consents: what a subject allowed, how wide a purpose lets it be, and what may be read of it now."""
 
 from xinyidai.consents.rules.artefact import (
+    MAX_DATA_LIFE_DAYS,
     MAX_ITEMS,
     MAX_RECEIVERS,
     MAX_SUBJECTS,
@@ -34,6 +35,7 @@ from xinyidai.consents.rules.policies import (
 )
 
 __all__ = [
+    "MAX_DATA_LIFE_DAYS",
     "MAX_ITEMS",
     "MAX_RECEIVERS",
     "MAX_SUBJECTS",

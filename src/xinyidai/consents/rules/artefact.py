@@ -13,6 +13,7 @@ ConsentId = NewType("ConsentId", UUID)
 MAX_SUBJECTS = 1_000
 MAX_RECEIVERS = 50
 MAX_ITEMS = 50
+MAX_DATA_LIFE_DAYS = 10 * 366
 
 
 class Purpose(StrEnum):
@@ -79,7 +80,11 @@ class ReceiverUnfit(Refusal):
 
 @dataclass(frozen=True)
 class ConsentView:
-    """A consent as its subject and its receivers may see it."""
+    """A consent as its subject and its receivers may see it.
+
+    `data_life_days` is how long a receiver may keep what it read: a duty of the receiver, which nobody can check from
+    here. None where the consent opens no item, or was given before it was asked.
+    """
 
     id: ConsentId
     subject_id: UUID
@@ -90,6 +95,7 @@ class ConsentView:
     granted_by: UUID
     granted_at: datetime
     expires_at: datetime
+    data_life_days: int | None
     text_version: str
     text_digest: bytes
     state: ConsentState

@@ -13,7 +13,7 @@ from xinyidai.foundation.errors import Refusal
 
 
 class ConsentEmpty(Refusal):
-    """The consent names no item, no receiver, or ends before it begins."""
+    """The consent names no item, no receiver, or ends before it begins, as may the life of what is read."""
 
     code = "consent_empty"
     status = 422
@@ -81,6 +81,7 @@ _FIELDS = {
     "receiver_ids": ("接收方数量", "number of receivers"),
     "receiver_kinds": ("接收方类别", "kinds of receiver"),
     "expires_at": ("到期时间", "end"),
+    "data_life_days": ("数据保存天数", "days that data may be kept"),
 }
 _KINDS_ZH = {
     OrganisationKind.FIRM: "企业",
@@ -165,6 +166,8 @@ class Wish:
     items: Sequence[Item]
     receivers: Mapping[UUID, OrganisationKind]
     expires_at: datetime
+    data_life_days: int | None = None
+    """How long what is read may be kept; None leaves it to the policy."""
 
 
 def excesses(wish: Wish, policy: PurposePolicy, *, now: datetime) -> list[Excess]:
@@ -183,6 +186,9 @@ def excesses(wish: Wish, policy: PurposePolicy, *, now: datetime) -> list[Excess
     latest = latest_expiry(now, policy.most_months)
     if wish.expires_at > latest:
         found.append(Excess("expires_at", _moment(wish.expires_at), _moment(latest)))
+    most_life = policy.most_data_life_days or 0
+    if wish.data_life_days is not None and wish.data_life_days > most_life:
+        found.append(Excess("data_life_days", _plain(wish.data_life_days), _plain(most_life)))
     return found
 
 
@@ -200,6 +206,8 @@ def requires_narrow(wish: Wish, policy: PurposePolicy, *, now: datetime) -> None
             raise ConsentEmpty(field=field)
     if wish.expires_at <= now:
         raise ConsentEmpty(field="expires_at")
+    if wish.data_life_days is not None and wish.data_life_days <= 0:
+        raise ConsentEmpty(field="data_life_days")
     found = excesses(wish, policy, now=now)
     if found:
         raise ConsentTooWide(found)

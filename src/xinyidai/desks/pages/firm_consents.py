@@ -38,6 +38,9 @@ COLLECTED = frozenset({sources.ITEM, outcomes.ITEM})
 """Items that something brings here: what only stands in the catalogue so far is not asked for."""
 MONTHS = (3, 6, 12, 24)
 USUAL_MONTHS = "6"
+DATA_LIVES = (30, 90, 180, 366)
+BY_POLICY = "0"
+"""In place of a number of days: as long as the policy of the purpose lets what was read be kept."""
 
 
 class _Offered:
@@ -93,6 +96,7 @@ async def authorise(
             "receiver", missing=msg("请选择至少一个接收方"), among=[one.id for one in offered.receivers], most=50
         )
         months = form.whole("months", missing=msg("请选择授权期限"), least=1, most=offered.most_months)
+        life_days = form.whole("life", missing=msg("请选择数据最多保存多久"), least=0, most=max(DATA_LIVES))
         form.ticked("agrees", missing=msg("请阅读授权文本并勾选同意"))
         form.require_sound()
 
@@ -105,6 +109,7 @@ async def authorise(
                     item_codes=items,
                     receiver_ids=receivers,
                     expires_at=latest_expiry(now, months),
+                    data_life_days=life_days or None,
                     text_digest=digest_in(form.first(f"digest_{purpose.value}")),
                     now=now,
                 )
@@ -190,7 +195,15 @@ async def _offered(session: AsyncSession, *, now: datetime) -> _Offered:
 
 
 def _show(request: AnyRequest, form: Form, offered: _Offered) -> Response[bytes]:
-    return page(request, "desks/authorise.html", form=form, offered=offered, usual_months=USUAL_MONTHS)
+    return page(
+        request,
+        "desks/authorise.html",
+        form=form,
+        offered=offered,
+        usual_months=USUAL_MONTHS,
+        lives=DATA_LIVES,
+        by_policy=BY_POLICY,
+    )
 
 
 async def _named(session: AsyncSession, given: Sequence[ConsentView], *, now: datetime) -> dict[str, object]:
