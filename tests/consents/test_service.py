@@ -385,7 +385,7 @@ LAWLESS_CHANGES = [
     "UPDATE consents.consent SET state = 'revoked', revoked_at = expires_at, data_life_days = 3660",
     "UPDATE consents.consent SET state = 'revoked', revoked_at = expires_at, purpose = 'evaluation'",
     "DELETE FROM consents.consent",
-    "TRUNCATE consents.consent",
+    "TRUNCATE consents.consent CASCADE",
 ]
 
 

@@ -135,6 +135,37 @@ async def test_a_consent_is_given_once_kept_with_its_text_and_taken_back(reader:
     assert "已撤回" in await reader.read(consent)
 
 
+async def test_one_item_of_a_consent_is_taken_back_after_the_firm_said_it_is_sure(
+    reader: Reader, desk: FullDesk
+) -> None:
+    page = await reader.read("/firm/authorise")
+    fields: dict[str, str | list[str]] = {
+        "purpose": "post_loan",
+        "item": ["vat_invoice", "loan_outcome"],
+        "receiver": str(desk.banks[0].id),
+        "months": "6",
+        "life": "90",
+        "agrees": "yes",
+    } | dict(re.findall(r'name="(digest_\w+)" value="(\w+)"', page))
+    await reader.send("/firm/authorise", fields)
+    consent = re.findall(r'href="(/firm/consents/[0-9a-f-]{36})"', await reader.read("/firm/consents"))[-1]
+    item = f"{consent}/items/loan_outcome"
+    before = await reader.read(consent)
+
+    unsure = await reader.send(f"{item}/withdraw", {}, shown_on=item)
+    taken = await reader.send(f"{item}/withdraw", {"sure": "yes"}, shown_on=item)
+    after = await reader.read(consent)
+    unknown = await reader.client.get(f"{consent}/items/gas")
+
+    assert f'href="{item}"' in before
+    assert (unsure.status_code, "请确认您了解撤回的影响" in unsure.text) == (422, True)
+    assert taken.headers["location"] == consent
+    assert "贷款履约结果（" in after
+    assert f'href="{item}"' not in after
+    assert unknown.status_code == 404
+    assert "Items taken back" in (await reader.client.get(consent, headers={"Accept-Language": "en"})).text
+
+
 async def test_a_consent_wider_than_its_purpose_is_refused_on_the_form_by_everything_too_wide(
     reader: Reader, desk: FullDesk, session: AsyncSession
 ) -> None:

@@ -3,12 +3,13 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Index, LargeBinary, Text, Uuid, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, Text, Uuid, text
 from sqlmodel import Field, SQLModel
 
 from xinyidai.consents.rules import ConsentState, Purpose, SubjectKind
 from xinyidai.foundation.database import one_of, type_of_moment
 from xinyidai.foundation.ids import new_id
+from xinyidai.foundation.sealing import Xid8
 
 
 class Consent(SQLModel, table=True):
@@ -45,6 +46,24 @@ class Consent(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=type_of_moment)
     revoked_by: UUID | None = None
     data_life_days: int | None = None
+
+
+class ItemWithdrawal(SQLModel, table=True):
+    """One item that a subject took back of a consent, for good; the rest of the consent stands."""
+
+    __tablename__ = "item_withdrawal"
+    __table_args__ = (
+        ForeignKeyConstraint(["consent_id"], ["consents.consent.id"], name="fk_item_withdrawal_consent_id_consent"),
+        {"schema": "consents"},
+    )
+
+    consent_id: UUID = Field(primary_key=True)
+    item_code: str = Field(primary_key=True)
+    withdrawn_at: datetime = Field(sa_type=type_of_moment)
+    withdrawn_by: UUID
+    xid: str = Field(
+        default=None, sa_type=Xid8, nullable=False, sa_column_kwargs={"server_default": text("pg_current_xact_id()")}
+    )
 
 
 class PurposePolicyRow(SQLModel, table=True):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Select, any_, bindparam, literal, or_, select, text
+from sqlalchemy import ARRAY, Row, Select, any_, bindparam, func, literal, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
@@ -21,6 +21,7 @@ from xinyidai.consents.rules import (
     Purpose,
     PurposePolicy,
     SubjectKind,
+    WithdrawnItem,
 )
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import driver, read_once, type_of_id
@@ -37,7 +38,14 @@ _PRESENT = (
 
 # Asked at every look into a firm's data: through the class, and built anew each time, it costs twice as much.
 _CONSENTS = SQLModel.metadata.tables["consents.consent"]
-_GRANTS = select(_CONSENTS).where(
+_WITHDRAWALS = SQLModel.metadata.tables["consents.item_withdrawal"]
+_WITHDRAWN = (
+    select(func.array_agg(_WITHDRAWALS.c.item_code))
+    .where(_WITHDRAWALS.c.consent_id == _CONSENTS.c.id)
+    .scalar_subquery()
+    .label("withdrawn")
+)
+_GRANTS = select(_CONSENTS, _WITHDRAWN).where(
     _CONSENTS.c.subject_id == any_(bindparam("subject_ids", type_=ARRAY(type_of_id))),
     _CONSENTS.c.purpose == bindparam("purpose"),
     _CONSENTS.c.state == ConsentState.ACTIVE.value,
@@ -99,7 +107,7 @@ async def consent(session: AsyncSession, viewer: Viewer, consent_id: UUID, *, no
     ).scalar_one_or_none()
     if row is None:
         raise NotFound
-    return view_of(row, now=now)
+    return view_of(row, (await withdrawals(session, [row.id])).get(row.id, ()), now=now)
 
 
 async def consents_of(
@@ -113,8 +121,23 @@ async def consents_of(
         .order_by(col(Consent.id))
         .limit(size + 1)
     )
-    rows = (await session.execute(statement)).scalars()
-    return page_of([view_of(row, now=now) for row in rows], limit=size, id_of=lambda view: view.id)
+    rows = (await session.execute(statement)).scalars().all()
+    withdrawn = await withdrawals(session, [row.id for row in rows])
+    views = [view_of(row, withdrawn.get(row.id, ()), now=now) for row in rows]
+    return page_of(views, limit=size, id_of=lambda view: view.id)
+
+
+async def withdrawals(session: AsyncSession, consent_ids: Sequence[UUID]) -> dict[UUID, tuple[WithdrawnItem, ...]]:
+    """Return what was taken back of consents item by item, in the order of items; a consent untouched is left out."""
+    found = await session.execute(
+        select(_WITHDRAWALS)
+        .where(_WITHDRAWALS.c.consent_id.in_(consent_ids))
+        .order_by(_WITHDRAWALS.c.consent_id, _WITHDRAWALS.c.item_code)
+    )
+    taken: dict[UUID, tuple[WithdrawnItem, ...]] = {}
+    for row in found:
+        taken[row.consent_id] = (*taken.get(row.consent_id, ()), WithdrawnItem(row.item_code, row.withdrawn_at))
+    return taken
 
 
 async def grants_for(
@@ -187,6 +210,8 @@ async def subjects_allowed(
         " WHERE c.subject_id = ANY(:subjects) AND c.purpose = :purpose AND c.state = 'active'"
         "   AND :receiver = ANY(c.receiver_ids) AND c.granted_at <= :now AND :now < c.expires_at"
         "   AND i.code = ANY(:items)"
+        "   AND NOT EXISTS (SELECT FROM consents.item_withdrawal w"
+        "                   WHERE w.consent_id = c.id AND w.item_code = i.code)"
         " GROUP BY c.subject_id HAVING count(DISTINCT i.code) = :wanted"
     )
     found = await session.execute(
@@ -203,8 +228,8 @@ async def subjects_allowed(
     return set(found.scalars())
 
 
-def view_of(row: Consent, *, now: datetime) -> ConsentView:
-    """Return a consent's row as a value, expired where its time has passed."""
+def view_of(row: Consent, withdrawn: tuple[WithdrawnItem, ...], *, now: datetime) -> ConsentView:
+    """Return a consent's row as a value, less what was taken back of it, expired where its time has passed."""
     state = ConsentState(row.state)
     if state is ConsentState.ACTIVE and row.expires_at <= now:
         state = ConsentState.EXPIRED
@@ -213,7 +238,8 @@ def view_of(row: Consent, *, now: datetime) -> ConsentView:
         subject_id=row.subject_id,
         subject_kind=SubjectKind(row.subject_kind),
         purpose=Purpose(row.purpose),
-        item_codes=tuple(row.item_codes),
+        item_codes=tuple(sorted(set(row.item_codes) - {one.item_code for one in withdrawn})),
+        withdrawn=withdrawn,
         receiver_ids=tuple(row.receiver_ids),
         granted_by=row.granted_by,
         granted_at=row.granted_at,
@@ -254,7 +280,7 @@ def _grant_of(row: Row[tuple[object, ...]]) -> Grant:
         consent_id=row.id,
         subject_id=row.subject_id,
         purpose=Purpose(row.purpose),
-        item_codes=frozenset(row.item_codes),
+        item_codes=frozenset(row.item_codes) - frozenset(row.withdrawn or ()),
         receiver_ids=frozenset(row.receiver_ids),
         granted_at=row.granted_at,
         expires_at=row.expires_at,

@@ -134,6 +134,26 @@ async def revoke_consent(
     return ConsentOut.of(await service.revoke(session, viewer, consent_id, now=now))
 
 
+@post(
+    "/{consent_id:uuid}/items/{item_code:str}/withdraw",
+    operation_id="WithdrawConsentItem",
+    summary="Take one item of a consent back",
+    description="At once and for good, the rest of the consent stands; the last item takes the whole consent back."
+    " Twice changes nothing.",
+    guards=[BY_SUBJECT],
+    status_code=200,
+)
+async def withdraw_consent_item(
+    consent_id: FromPath[UUID],
+    item_code: FromPath[str],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> ConsentOut:
+    """Withdraw one item."""
+    return ConsentOut.of(await service.withdraw_item(session, viewer, consent_id, item_code, now=now))
+
+
 router = Router(
     path="/consents",
     route_handlers=[
@@ -143,6 +163,7 @@ router = Router(
         list_consents,
         show_consent,
         revoke_consent,
+        withdraw_consent_item,
     ],
     tags=["consents"],
 )

@@ -18,6 +18,7 @@ from xinyidai.consents.rules import (
     Purpose,
     PurposePolicy,
     SubjectKind,
+    WithdrawnItem,
 )
 from xinyidai.consents.texts import ConsentText
 from xinyidai.foundation.paging import Page
@@ -34,6 +35,7 @@ _CONSENT: JsonDict = {
     "subject_id": "01976f2c-1111-7c55-9a53-0c7d0a5f2b11",
     "subject_kind": "firm",
     **_ASKED,
+    "withdrawn": [{"item_code": "electricity", "withdrawn_at": "2025-06-20T04:00:00Z"}],
     "granted_at": "2025-06-16T04:00:00Z",
     "text_version": "2025-01",
     "text_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -67,8 +69,24 @@ class ConsentIn(BaseModel):
     )
 
 
+class WithdrawnItemOut(BaseModel):
+    """An item that its subject took back of a consent, and when."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"item_code": "electricity", "withdrawn_at": "2025-06-20T04:00:00Z"}}
+    )
+
+    item_code: str
+    withdrawn_at: datetime
+
+    @classmethod
+    def of(cls, withdrawn: WithdrawnItem) -> "WithdrawnItemOut":
+        """Build from a withdrawal."""
+        return cls(item_code=withdrawn.item_code, withdrawn_at=withdrawn.withdrawn_at)
+
+
 class ConsentOut(BaseModel):
-    """A consent as it is now."""
+    """A consent as it is now: `item_codes` are what is left of it, `withdrawn` what was taken back one by one."""
 
     model_config = ConfigDict(json_schema_extra={"example": _CONSENT})
 
@@ -77,6 +95,7 @@ class ConsentOut(BaseModel):
     subject_kind: SubjectKind
     purpose: Purpose
     item_codes: list[str]
+    withdrawn: list[WithdrawnItemOut]
     receiver_ids: list[UUID]
     granted_at: datetime
     expires_at: datetime
@@ -95,6 +114,7 @@ class ConsentOut(BaseModel):
             subject_kind=view.subject_kind,
             purpose=view.purpose,
             item_codes=list(view.item_codes),
+            withdrawn=[WithdrawnItemOut.of(one) for one in view.withdrawn],
             receiver_ids=list(view.receiver_ids),
             granted_at=view.granted_at,
             expires_at=view.expires_at,

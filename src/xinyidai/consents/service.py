@@ -20,8 +20,8 @@ from xinyidai.audit import service as audit
 from xinyidai.catalogue import queries as catalogue
 from xinyidai.catalogue.rules import requires_usable
 from xinyidai.consents import queries
-from xinyidai.consents.events import ConsentGranted, ConsentRevoked
-from xinyidai.consents.models import Consent
+from xinyidai.consents.events import ConsentGranted, ConsentRevoked, ItemWithdrawn
+from xinyidai.consents.models import Consent, ItemWithdrawal
 from xinyidai.consents.rules import (
     MAX_SUBJECTS,
     AuthorityMissing,
@@ -29,6 +29,7 @@ from xinyidai.consents.rules import (
     ConsentState,
     ConsentTextOutdated,
     ConsentView,
+    ItemNotInConsent,
     Permission,
     Purpose,
     PurposeNotOffered,
@@ -171,7 +172,7 @@ async def require_authority(
     row = (await session.execute(statement)).scalar_one_or_none()
     if row is None or row.purpose != Purpose.CREDIT_QUERY or lender_id not in row.receiver_ids:
         raise AuthorityMissing
-    found = queries.view_of(row, now=now)
+    found = queries.view_of(row, (), now=now)
     if found.state is not ConsentState.ACTIVE:
         raise AuthorityMissing
     return found
@@ -184,6 +185,50 @@ async def revoke(session: AsyncSession, viewer: Viewer, consent_id: UUID, *, now
     looked at again by the database at its next statement. Only an offer under a written authority shares a lock.
     """
     _requires_subject(viewer)
+    row = await _own_locked(session, viewer, consent_id)
+    withdrawn = (await queries.withdrawals(session, [row.id])).get(row.id, ())
+    if row.state != ConsentState.REVOKED:
+        await _revoke(session, viewer, row, now=now)
+    return queries.view_of(row, withdrawn, now=now)
+
+
+async def withdraw_item(
+    session: AsyncSession, viewer: Viewer, consent_id: UUID, item_code: str, *, now: datetime
+) -> ConsentView:
+    """Take one item of a consent back, at once and for good, and keep the rest; the last one revokes the consent.
+
+    Locks the consent as `revoke` does, so that of two who take the last two items at once, one revokes. What was taken
+    back before, or of a consent that is revoked, changes nothing.
+
+    Raises
+    ------
+    NotFound
+    ItemNotInConsent
+        The consent never named the item.
+    """
+    _requires_subject(viewer)
+    row = await _own_locked(session, viewer, consent_id)
+    if item_code not in row.item_codes:
+        raise ItemNotInConsent(item=item_code)
+    before = (await queries.withdrawals(session, [row.id])).get(row.id, ())
+    left = set(row.item_codes) - {one.item_code for one in before}
+    if row.state == ConsentState.REVOKED or item_code not in left:
+        return queries.view_of(row, before, now=now)
+    if left == {item_code}:
+        await _revoke(session, viewer, row, now=now)
+        return queries.view_of(row, before, now=now)
+    session.add(
+        ItemWithdrawal(consent_id=row.id, item_code=item_code, withdrawn_at=now, withdrawn_by=viewer.principal_id)
+    )
+    await session.flush()
+    taken = ItemWithdrawn(row.id, row.subject_id, Purpose(row.purpose), item_code)
+    await outbox.announce(session, taken, occurred_at=now)
+    await _write_down(session, viewer, "consents.item_withdrawn", row, item_code=item_code, now=now)
+    after = (await queries.withdrawals(session, [row.id]))[row.id]
+    return queries.view_of(row, after, now=now)
+
+
+async def _own_locked(session: AsyncSession, viewer: Viewer, consent_id: UUID) -> Consent:
     statement = (
         select(Consent)
         .where(Consent.id == consent_id, Consent.subject_id == viewer.organisation_id)  # type: ignore[arg-type]
@@ -193,14 +238,15 @@ async def revoke(session: AsyncSession, viewer: Viewer, consent_id: UUID, *, now
     row = (await session.execute(statement)).scalar_one_or_none()
     if row is None:
         raise NotFound
-    if row.state == ConsentState.REVOKED:
-        return queries.view_of(row, now=now)
+    return row
+
+
+async def _revoke(session: AsyncSession, viewer: Viewer, row: Consent, *, now: datetime) -> None:
     row.state, row.revoked_at, row.revoked_by = ConsentState.REVOKED, now, viewer.principal_id
     session.add(row)
     await session.flush()
     await outbox.announce(session, ConsentRevoked(row.id, row.subject_id, Purpose(row.purpose)), occurred_at=now)
     await _write_down(session, viewer, "consents.revoked", row, now=now)
-    return queries.view_of(row, now=now)
 
 
 async def require(
@@ -309,7 +355,7 @@ async def _write(
     await session.flush()
     await outbox.announce(session, ConsentGranted(row.id, row.subject_id, purpose), occurred_at=now)
     await _write_down(session, viewer, "consents.granted", row, now=now)
-    return queries.view_of(row, now=now)
+    return queries.view_of(row, (), now=now)
 
 
 async def _requires_fit_receivers(session: AsyncSession, receiver_ids: Sequence[UUID]) -> dict[UUID, OrganisationKind]:
@@ -328,14 +374,16 @@ def _requires_subject(viewer: Viewer) -> None:
         requires_role(viewer, Role.OWNER)
 
 
-async def _write_down(session: AsyncSession, viewer: Viewer, action: str, row: Consent, *, now: datetime) -> None:
+async def _write_down(
+    session: AsyncSession, viewer: Viewer, action: str, row: Consent, *, item_code: str | None = None, now: datetime
+) -> None:
     await audit.write_down(
         session,
         viewer,
         action=action,
         subject_ids=[row.subject_id],
-        object_kind="consent",
-        object_id=str(row.id),
+        object_kind="consent" if item_code is None else "consent_item",
+        object_id=str(row.id) if item_code is None else f"{row.id}/{item_code}",
         now=now,
         purpose=row.purpose,
         consent_ids=[row.id],

@@ -11,9 +11,11 @@ from xinyidai.consents.rules.artefact import (
     ConsentState,
     ConsentTextOutdated,
     ConsentView,
+    ItemNotInConsent,
     Purpose,
     ReceiverUnfit,
     SubjectKind,
+    WithdrawnItem,
 )
 from xinyidai.consents.rules.permissions import (
     ConsentMissing,
@@ -50,6 +52,7 @@ __all__ = [
     "ConsentView",
     "Excess",
     "Grant",
+    "ItemNotInConsent",
     "Permission",
     "Purpose",
     "PurposeNotOffered",
@@ -58,6 +61,7 @@ __all__ = [
     "SubjectKind",
     "TooManySubjects",
     "Wish",
+    "WithdrawnItem",
     "effective_permission",
     "excesses",
     "latest_expiry",

@@ -78,9 +78,26 @@ class ReceiverUnfit(Refusal):
     title_en = "No such receiver, or it cannot be one: {receiver_id}"
 
 
+class ItemNotInConsent(Refusal):
+    """The consent does not name the item, so it cannot be taken back of it."""
+
+    code = "item_not_in_consent"
+    status = 422
+    title_zh = "该授权不包含信息项：{item}"
+    title_en = "The consent does not name the item {item}"
+
+
+@dataclass(frozen=True)
+class WithdrawnItem:
+    """An item that was taken back of a consent, and when."""
+
+    item_code: str
+    withdrawn_at: datetime
+
+
 @dataclass(frozen=True)
 class ConsentView:
-    """A consent as its subject and its receivers may see it.
+    """A consent as its subject and its receivers may see it; `item_codes` without those taken back one by one.
 
     `data_life_days` is how long a receiver may keep what it read: a duty of the receiver, which nobody can check from
     here. None where the consent opens no item, or was given before it was asked.
@@ -91,6 +108,7 @@ class ConsentView:
     subject_kind: SubjectKind
     purpose: Purpose
     item_codes: tuple[str, ...]
+    withdrawn: tuple[WithdrawnItem, ...]
     receiver_ids: tuple[UUID, ...]
     granted_by: UUID
     granted_at: datetime

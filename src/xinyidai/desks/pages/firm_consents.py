@@ -21,6 +21,7 @@ from xinyidai.demands.rules import ASKING, ITEMS_OPENED_TO_LENDERS
 from xinyidai.desks.pages.firm import ALL, BY_FIRM, BY_OWNER, digest_in
 from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.pages.forms import Form, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
@@ -167,6 +168,43 @@ async def revoke_consent(
     )
 
 
+@get("/firm/consents/{consent_id:uuid}/items/{code:str}", guards=[BY_FIRM])
+async def show_item(
+    request: AnyRequest,
+    consent_id: FromPath[UUID],
+    code: FromPath[str],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> Response[bytes]:
+    """Say what taking one item of a consent back would do, and ask whether the firm is sure."""
+    context = await _item_context(session, viewer, consent_id, code, now=now)
+    return page(request, "desks/consent_item.html", context, form=Form())
+
+
+@post("/firm/consents/{consent_id:uuid}/items/{code:str}/withdraw", guards=[BY_OWNER], status_code=200)
+async def withdraw_item(
+    request: AnyRequest,
+    consent_id: FromPath[UUID],
+    code: FromPath[str],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> Response[bytes]:
+    """Take one item of a consent back."""
+    context = await _item_context(session, viewer, consent_id, code, now=now)
+    return await press(
+        request,
+        session,
+        lambda form: page(request, "desks/consent_item.html", context, form=form),
+        lambda: service.withdraw_item(session, viewer, consent_id, code, now=now),
+        by=viewer.organisation_id,
+        said=msg("这项数据的授权已撤回，新的查询已立即停止。"),
+        to=f"/firm/consents/{consent_id}",
+        must_tick=("sure", msg("请确认您了解撤回的影响")),
+    )
+
+
 @get("/firm/looks", guards=[BY_FIRM])
 async def looks(
     request: AnyRequest,
@@ -227,4 +265,29 @@ async def _consent_context(
     }
 
 
-ROUTES = (authorise_page, authorise, list_consents, show_consent, revoke_consent, looks)
+async def _item_context(
+    session: AsyncSession, viewer: Viewer, consent_id: UUID, code: str, *, now: datetime
+) -> dict[str, object]:
+    """Return what the page of one item of a consent shows; one that the consent never named is not there."""
+    context = await _consent_context(session, viewer, consent_id, now=now)
+    consent = context["consent"]
+    assert isinstance(consent, ConsentView), "it was just put there"
+    if code not in {*consent.item_codes, *(one.item_code for one in consent.withdrawn)}:
+        raise NotFound
+    return context | {
+        "code": code,
+        "is_last": consent.item_codes == (code,),
+        "ends_dispatches": bool(context["asking"]) and code in ITEMS_OPENED_TO_LENDERS,
+    }
+
+
+ROUTES = (
+    authorise_page,
+    authorise,
+    list_consents,
+    show_consent,
+    revoke_consent,
+    show_item,
+    withdraw_item,
+    looks,
+)
