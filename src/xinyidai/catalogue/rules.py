@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from xinyidai.foundation.errors import Refusal
+from xinyidai.foundation.errors import Refusal, Trace
 
 OFFICIAL_CLASSES = (
     "登记注册",
@@ -105,6 +105,7 @@ class ItemNotListed(Refusal):
     status = 422
     title_zh = "信息目录中没有该信息项：{item}"
     title_en = "The catalogue does not list the item {item}"
+    trace = Trace("catalogue.unlisted_item_asked", "item", "item")
 
 
 class ItemForbidden(Refusal):
@@ -114,6 +115,7 @@ class ItemForbidden(Refusal):
     status = 422
     title_zh = "该信息项禁止归集和使用：{item}"
     title_en = "The item {item} may not be collected or used"
+    trace = Trace("catalogue.forbidden_item_asked", "item", "item")
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,8 @@ async def authorise(
     form, offered = await Form.read(request), await _offered(session, now=now)
     with answering(form, lambda refused: _show(request, refused, offered)):
         purposes = [one for one in offered.policies if form.has("purpose", one.value)]
-        items = [one.code for one in offered.items if form.has("item", one.code)]
+        # Also what the page does not offer: who asks for it is refused, which is written down, rather than overheard.
+        items = list(dict.fromkeys(form.values.get("item", [])))
         if not purposes:
             form.fault("purpose", msg("请选择至少一个授权目的"))
         if not items:
