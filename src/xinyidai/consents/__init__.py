@@ -7,5 +7,5 @@ Purposes are apart: one consent, one purpose (征信业管理条例, 个人信�
 
 How wide a consent for a purpose may be is data with an effective date, the purpose policy (授权目的规则; 个人信息保护法
 article 6: no more than the purpose needs). A wider one is refused when it is given, and a policy that narrows later
-narrows what is read under the consents given before it.
+narrows what is read under the consents given before it. What was agreed to, revoked and taken back is sealed.
 """

@@ -9,7 +9,9 @@ from sqlmodel import Field, SQLModel
 from xinyidai.consents.rules import ConsentState, Purpose, SubjectKind
 from xinyidai.foundation.database import one_of, type_of_moment
 from xinyidai.foundation.ids import new_id
-from xinyidai.foundation.sealing import Xid8
+from xinyidai.foundation.sealing import Stream, Xid8, register_stream
+
+ACTS = register_stream(Stream("consents.act", "consents.sealable_act"))
 
 
 class Consent(SQLModel, table=True):
@@ -28,6 +30,8 @@ class Consent(SQLModel, table=True):
             name="authority_names_one",
         ),
         Index("ix_consent_subject_id_purpose", "subject_id", "purpose"),
+        Index("ix_consent_xid", "xid"),
+        Index("ix_consent_revoked_xid", "revoked_xid"),
         {"schema": "consents"},
     )
 
@@ -46,6 +50,11 @@ class Consent(SQLModel, table=True):
     revoked_at: datetime | None = Field(default=None, sa_type=type_of_moment)
     revoked_by: UUID | None = None
     data_life_days: int | None = None
+    xid: str = Field(
+        default=None, sa_type=Xid8, nullable=False, sa_column_kwargs={"server_default": text("pg_current_xact_id()")}
+    )
+    revoked_xid: str | None = Field(default=None, sa_type=Xid8)
+    """Which transaction gave and which revoked it, for sealing: a trigger writes both, whatever is sent."""
 
 
 class ItemWithdrawal(SQLModel, table=True):
@@ -54,6 +63,7 @@ class ItemWithdrawal(SQLModel, table=True):
     __tablename__ = "item_withdrawal"
     __table_args__ = (
         ForeignKeyConstraint(["consent_id"], ["consents.consent.id"], name="fk_item_withdrawal_consent_id_consent"),
+        Index("ix_item_withdrawal_xid", "xid"),
         {"schema": "consents"},
     )
 
