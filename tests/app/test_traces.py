@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from builders_desks import Reader, a_reader
+from builders_matching import a_bank, a_dispatch
 from builders_parties import a_firm
 from builders_sources import an_agency
 from conftest import Database
@@ -147,3 +148,26 @@ async def test_other_refusals_leave_nothing(reader: Reader, admin: asyncpg.Conne
 
     assert answer.json()["code"] == "consent_too_wide"
     assert await admin.fetchval("SELECT count(*) FROM audit.record") == before
+
+
+async def test_reading_an_item_that_became_forbidden_is_refused_and_written_down(
+    database: Database, admin: asyncpg.Connection, noon: datetime
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank = await a_bank(session, now=noon)
+        _firm, dispatch = await a_dispatch(session, bank, now=noon)
+    await admin.execute("UPDATE catalogue.item SET access_class = 'forbidden' WHERE code = 'vat_invoice'")
+
+    async with a_reader(database, bank.desk.maker, now=noon) as officer:
+        answer = await officer.client.get(f"/api/v1/dispatches/{dispatch.id}/profile", headers=JSON)
+
+    (left,) = await traces(admin)
+    assert (answer.status_code, answer.json()["code"]) == (422, "item_forbidden")
+    assert left[:5] == (
+        "catalogue.forbidden_item_asked",
+        bank.desk.maker.principal_id,
+        bank.id,
+        "item",
+        "vat_invoice",
+    )
