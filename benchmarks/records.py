@@ -27,10 +27,12 @@ import pyarrow.parquet as pa_parquet
 
 from benchmarks.measuring import Row, arguments, compare, finish
 from benchmarks.sources import NOON, OPERATOR, as_admin, credit_code, psql, sessions_of, settings_of
+from xinyidai.access.rules import OrganisationKind
 from xinyidai.access.service import act_as_platform
-from xinyidai.catalogue.rules import AccessClass, Item, Topology
+from xinyidai.catalogue.rules import AccessClass, Category, Item, Topology
 from xinyidai.consents import service as consents
 from xinyidai.consents.rules import Grant, Purpose, effective_permission
+from xinyidai.consents.rules.policies import PurposePolicy
 from xinyidai.foundation.database import in_transaction, make_engine, make_sessions
 from xinyidai.foundation.embedded import PostgresServer, start_postgres
 from xinyidai.foundation.ids import derived_id
@@ -46,6 +48,10 @@ FIRMS: Final = 100_000
 MANY_FIRMS: Final = 300_000
 FEW_FIRMS: Final = 10_000
 MONTHS: Final = 36
+ON_CONSENT: Final = (
+    *("tax_filing", "social_insurance", "housing_fund", "water", "electricity", "gas", "import_export", "logistics"),
+    *("annual_report", "self_declared", "science_technology"),
+)
 ITEMS: Final = ("tax_filing", "social_insurance", "electricity")
 CHANGED_SHARE: Final = 0.01
 MEMORY_LIMIT_MB: Final = 2_048
@@ -208,7 +214,7 @@ async def grant_all(admin: asyncpg.Connection, ids: list[UUID]) -> None:
     granted = {
         "subject_kind": "firm",
         "purpose": "pre_loan",
-        "item_codes": sorted(KINDS),
+        "item_codes": list(ON_CONSENT),
         "receiver_ids": [PLATFORM_ID],
         "granted_by": OPERATOR.principal_id,
         "granted_at": NOON - timedelta(days=1),
@@ -325,14 +331,30 @@ def permission_check() -> Row:
         for number in range(3)
     ]
     listed = {code: listed_item(code) for code in codes}
+    policy = PurposePolicy(
+        purpose=Purpose.PRE_LOAN,
+        version=1,
+        valid_from=date(2016, 1, 1),
+        valid_to=None,
+        most_months=24,
+        most_receivers=50,
+        most_data_life_days=366,
+        categories=frozenset({Category.UTILITIES}),
+        item_codes=frozenset(),
+        receiver_kinds=frozenset({OrganisationKind.OPERATOR}),
+        legal_basis="-",
+        is_verified=False,
+    )
     began = time.perf_counter()
     for _check in range(CHECKS):
         effective_permission(
             subject_ids=[firm],
             receiver_id=PLATFORM_ID,
+            receiver_kind=OrganisationKind.OPERATOR,
             purpose=Purpose.PRE_LOAN,
             item_codes=codes[:3],
             grants=grants,
+            policy=policy,
             listed=listed,
             at=NOON,
         )
@@ -363,6 +385,7 @@ def listed_item(code: str) -> Item:
         retention_days=1,
         valid_from=date(2016, 1, 1),
         valid_to=None,
+        category=Category.UTILITIES,
     )
 
 

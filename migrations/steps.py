@@ -26,9 +26,14 @@ def drop_schema(schema: str) -> None:
     op.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
-def apply_sql(name: str) -> None:
-    """Run a file of migrations/sql, for example ``"ledger/post_v1.sql"``; it may hold several statements."""
+def apply_sql(name: str, *, replaces: bool = False) -> None:
+    """Run a file of migrations/sql, for example ``"ledger/post_v1.sql"``; it may hold several statements.
+
+    `replaces` is for a downgrade to an earlier version of a function that policies or triggers stand on.
+    """
     script = (SQL / name).read_text(encoding="utf-8")
+    if replaces:
+        script = script.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
     op.get_bind().connection.run_async(lambda driver: driver.execute(script))
 
 

@@ -43,6 +43,11 @@ def rows_of(credit_code: str, count: int, *, first: int = 1) -> list[Row]:
     return [a_row(credit_code, invoice_no=f"{number:08d}") for number in range(first, first + count)]
 
 
+ON_CONSENT = (
+    *("tax_filing", "social_insurance", "housing_fund", "water", "electricity", "gas", "import_export", "logistics"),
+    *("annual_report", "self_declared", "science_technology"),
+)
+"""Items with records that nobody reads without a consent; the others are open, and no consent names them."""
 GOOD_FIELDS: Mapping[ColumnKind, str] = {
     ColumnKind.MONTH: "2025-03",
     ColumnKind.YEAR: "2024",

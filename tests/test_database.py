@@ -33,6 +33,7 @@ OPEN = {
     "catalogue.item_standard": "public terms",
     "catalogue.item_field": "public terms",
     "catalogue.item_topology": "public terms",
+    "consents.purpose_policy": "policy",
     "decisions.retention": "policy",
     "demands.limits": "policy",
     "foundation.job_due": "jobs and periods",

@@ -11,7 +11,7 @@ from migrations import steps
 from xinyidai.foundation.sealing import Xid8
 
 revision = "0110"
-down_revision = "0100"
+down_revision = "0104"
 branch_labels = None
 depends_on = None
 

@@ -36,7 +36,7 @@ async def test_a_firm_reads_the_text_agrees_and_takes_it_back(database: Database
     async with a_door(database, router, bank, now=noon) as client:
         seen = await client.get(f"/consents/{granted.json()['id']}")
 
-    assert granted.status_code == 201
+    assert (granted.status_code, granted.json()["data_life_days"]) == (201, 366)
     assert [consent["id"] for consent in listed["consents"]] == [granted.json()["id"]]
     assert (revoked.status_code, revoked.json()["state"]) == (200, "revoked")
     assert seen.json()["state"] == "revoked"
@@ -46,6 +46,8 @@ NOT_TO_BE_CONSENTED_TO: list[tuple[dict[str, object], int, str]] = [
     ({"expires_at": "2027-06-16T04:00:01Z"}, 422, "consent_too_wide"),
     ({"expires_at": "2025-06-16T04:00:00Z"}, 422, "consent_empty"),
     ({"item_codes": []}, 422, "consent_empty"),
+    ({"data_life_days": 367}, 422, "consent_too_wide"),
+    ({"data_life_days": 0}, 422, "input_refused"),
     ({"item_codes": ["bank_flow"]}, 422, "item_not_listed"),
     ({"receiver_ids": ["01976f2c-1111-7c55-9a53-0c7d0a5f2b11"]}, 422, "receiver_unfit"),
     ({"text_digest": "0" * 64}, 409, "consent_text_outdated"),

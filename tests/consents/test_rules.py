@@ -5,42 +5,29 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from builders_consents import A_POLICY, LISTED, NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xinyidai.catalogue.rules import AccessClass, Item, ItemForbidden, ItemNotListed, Topology
+from xinyidai.access.rules import OrganisationKind
+from xinyidai.catalogue.rules import ItemForbidden, ItemNotListed
 from xinyidai.consents.rules import (
     MAX_SUBJECTS,
-    ConsentEmpty,
     ConsentMissing,
-    ConsentTooWide,
     Grant,
     Permission,
     Purpose,
+    PurposePolicy,
     TooManySubjects,
     effective_permission,
     latest_expiry,
-    requires_narrow,
 )
 from xinyidai.consents.texts import TEXTS, text_on
 
-NOW = datetime(2025, 6, 16, 4, 0, tzinfo=UTC)
 IDS = [UUID(int=number) for number in range(1, 5)]
 CODES = ["vat_invoice", "loan_outcome", "registration"]
 
 
-def an_item(code: str, access_class: AccessClass = AccessClass.ON_CONSENT) -> Item:
-    return Item(
-        code, 1, code, code, "税务", "tax", access_class, "-", False, Topology.HELD_COPY, 30, date(2016, 1, 1), None
-    )
-
-
-LISTED = {
-    "vat_invoice": an_item("vat_invoice"),
-    "loan_outcome": an_item("loan_outcome"),
-    "registration": an_item("registration", AccessClass.OPEN),
-    "secret": an_item("secret", AccessClass.FORBIDDEN),
-}
 A_GRANT = Grant(
     consent_id=UUID(int=99),
     subject_id=IDS[0],
@@ -74,13 +61,17 @@ def ask(
     purpose: Purpose = Purpose.PRE_LOAN,
     receiver_id: UUID = IDS[3],
     at: datetime = NOW,
+    policy: PurposePolicy | None = A_POLICY,
+    receiver_kind: OrganisationKind | None = OrganisationKind.LENDER,
 ) -> Permission:
     return effective_permission(
         subject_ids=IDS[:1] if subjects is None else subjects,
         receiver_id=receiver_id,
+        receiver_kind=receiver_kind,
         purpose=purpose,
         item_codes=["vat_invoice"] if items is None else items,
         grants=given_grants,
+        policy=policy,
         listed=LISTED,
         at=at,
     )
@@ -122,7 +113,12 @@ def test_everything_asked_is_permitted_or_nothing_is(
     )
 
     permission = permission_or_none(
-        given_grants, subjects=subjects, items=items, purpose=purpose, receiver_id=receiver_id
+        given_grants,
+        subjects=subjects,
+        items=items,
+        purpose=purpose,
+        receiver_id=receiver_id,
+        policy=replace(A_POLICY, purpose=purpose),
     )
 
     assert (permission is not None) == expected
@@ -205,24 +201,6 @@ def test_more_subjects_than_one_audit_row_holds_are_refused() -> None:
 )
 def test_the_longest_term_is_counted_in_shanghai_months(months: int, expected: datetime) -> None:
     assert latest_expiry(NOW, months) == expected
-
-
-@pytest.mark.parametrize(
-    ("items", "receivers", "expires_at", "refusal"),
-    [
-        ([], IDS, NOW + timedelta(days=1), ConsentEmpty),
-        (CODES, [], NOW + timedelta(days=1), ConsentEmpty),
-        (CODES, IDS, NOW, ConsentEmpty),
-        (CODES, IDS, latest_expiry(NOW, 24) + timedelta(seconds=1), ConsentTooWide),
-        (CODES, IDS * 13, NOW + timedelta(days=1), ConsentTooWide),
-        ([str(number) for number in range(51)], IDS, NOW + timedelta(days=1), ConsentTooWide),
-    ],
-)
-def test_a_consent_that_is_empty_or_too_wide_is_refused(
-    items: list[str], receivers: list[UUID], expires_at: datetime, refusal: type[Exception]
-) -> None:
-    with pytest.raises(refusal):
-        requires_narrow(item_codes=items, receiver_ids=receivers, expires_at=expires_at, now=NOW, most_months=24)
 
 
 def test_every_text_speaks_both_languages_of_every_purpose_and_each_has_its_own_digest() -> None:

@@ -382,9 +382,10 @@ async def test_a_receiver_cannot_write_a_consent_even_by_raw_sql(database: Datab
 
 LAWLESS_CHANGES = [
     "UPDATE consents.consent SET expires_at = expires_at + interval '1 year'",
+    "UPDATE consents.consent SET state = 'revoked', revoked_at = expires_at, data_life_days = 3660",
     "UPDATE consents.consent SET state = 'revoked', revoked_at = expires_at, purpose = 'evaluation'",
     "DELETE FROM consents.consent",
-    "TRUNCATE consents.consent",
+    "TRUNCATE consents.consent CASCADE",
 ]
 
 

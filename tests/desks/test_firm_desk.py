@@ -4,11 +4,14 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 
 import pytest
+from builders_consents import a_consent
 from builders_databases import Database, a_furnished_clone
 from builders_desks import FullDesk, a_full_desk
 from builders_pages import a_page, a_server, both_languages, needs_chromium, sign_in_as
 from playwright.async_api import Browser
 
+from xinyidai.access.service import act_as_platform
+from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import PostgresServer
 
 pytestmark = needs_chromium
@@ -35,10 +38,16 @@ async def test_every_page_of_the_desk_is_whole_and_accessible(
     browser: Browser, database: Database, noon: datetime, desk: FullDesk, language: str
 ) -> None:
     demand = f"/firm/demands/{desk.demand.id}"
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        given = await a_consent(session, desk.firm, item_codes=["vat_invoice", "loan_outcome"], now=noon)
+    consent = f"/firm/consents/{given.id}"
     paths = [
         "/firm",
         "/firm/authorise",
         "/firm/consents",
+        consent,
+        f"{consent}/items/vat_invoice",
         "/firm/looks",
         "/firm/data",
         "/firm/profile",

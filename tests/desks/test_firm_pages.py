@@ -116,20 +116,76 @@ async def test_a_consent_is_given_once_kept_with_its_text_and_taken_back(reader:
         "item": "vat_invoice",
         "receiver": str(desk.banks[0].id),
         "months": "6",
+        "life": "90",
         "agrees": "yes",
         "digest_post_loan": digest.group(1),
     }
     given = await reader.send("/firm/authorise", fields)
     listed = await reader.read("/firm/consents")
     consent = re.findall(r'href="(/firm/consents/[0-9a-f-]{36})"', listed)[-1]
+    shown = await reader.read(consent)
     unsure = await reader.send(f"{consent}/revoke", {}, shown_on=consent)
     revoked = await reader.send(f"{consent}/revoke", {"sure": "yes"}, shown_on=consent)
 
     assert (given.status_code, given.headers["location"]) == (303, "/firm/data")
     assert "已授权" in await_flash(listed)
+    assert re.search(r"数据最多保存</dt><dd>90 天", shown)
     assert unsure.status_code == 422
     assert revoked.headers["location"] == consent
     assert "已撤回" in await reader.read(consent)
+
+
+async def test_one_item_of_a_consent_is_taken_back_after_the_firm_said_it_is_sure(
+    reader: Reader, desk: FullDesk
+) -> None:
+    page = await reader.read("/firm/authorise")
+    fields: dict[str, str | list[str]] = {
+        "purpose": "post_loan",
+        "item": ["vat_invoice", "loan_outcome"],
+        "receiver": str(desk.banks[0].id),
+        "months": "6",
+        "life": "90",
+        "agrees": "yes",
+    } | dict(re.findall(r'name="(digest_\w+)" value="(\w+)"', page))
+    await reader.send("/firm/authorise", fields)
+    consent = re.findall(r'href="(/firm/consents/[0-9a-f-]{36})"', await reader.read("/firm/consents"))[-1]
+    item = f"{consent}/items/loan_outcome"
+    before = await reader.read(consent)
+
+    unsure = await reader.send(f"{item}/withdraw", {}, shown_on=item)
+    taken = await reader.send(f"{item}/withdraw", {"sure": "yes"}, shown_on=item)
+    after = await reader.read(consent)
+    unknown = await reader.client.get(f"{consent}/items/gas")
+
+    assert f'href="{item}"' in before
+    assert (unsure.status_code, "请确认您了解撤回的影响" in unsure.text) == (422, True)
+    assert taken.headers["location"] == consent
+    assert "贷款履约结果（" in after
+    assert f'href="{item}"' not in after
+    assert unknown.status_code == 404
+    assert "Items taken back" in (await reader.client.get(consent, headers={"Accept-Language": "en"})).text
+
+
+async def test_a_consent_wider_than_its_purpose_is_refused_on_the_form_by_everything_too_wide(
+    reader: Reader, desk: FullDesk, session: AsyncSession
+) -> None:
+    before = await count(session, "SELECT count(*) FROM consents.consent")
+    page = await reader.read("/firm/authorise")
+    fields: dict[str, str | list[str]] = {
+        "purpose": ["pre_loan", "model_training"],
+        "item": "vat_invoice",
+        "receiver": [str(bank.id) for bank in desk.banks[:2]],
+        "months": "24",
+        "life": "366",
+        "agrees": "yes",
+    } | dict(re.findall(r'name="(digest_\w+)" value="(\w+)"', page))
+
+    answer = await reader.send("/firm/authorise", fields)
+
+    assert "最长 24 个月；读取的数据最多保存 1830 天；可授权给：平台运营。" in page
+    assert answer.status_code == 422
+    assert "授权范围过宽：接收方数量（申请 2，最多 1）；接收方类别（申请 银行，最多 平台运营）" in answer.text
+    assert await count(session, "SELECT count(*) FROM consents.consent") == before
 
 
 def await_flash(page: str) -> str:
@@ -145,6 +201,7 @@ async def test_an_outdated_text_is_refused_on_the_form(reader: Reader, desk: Ful
             "item": "vat_invoice",
             "receiver": str(desk.banks[0].id),
             "months": "6",
+            "life": "0",
             "agrees": "yes",
             "digest_post_loan": "00" * 32,
         },

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import asyncpg
+from builders_consents import a_consent
 from builders_demands import a_consent_to
 from builders_matching import a_bank, a_choice, a_dispatch, an_asking_firm, an_indication, an_offer
 from conftest import Database
@@ -78,6 +79,31 @@ async def test_a_consent_taken_back_ends_dispatch_and_offer(database: Database, 
         assert (await queries.offer(session, firm, offer.id)).state is OfferState.DECLINED
         assert (await queries.dispatch(session, firm, dispatch.id)).state is DispatchState.ENDED
         assert (await demands.demand(session, firm, dispatch.demand_id, now=noon)).state is DemandState.REJECTED_ALL
+
+
+async def test_an_item_taken_back_ends_what_rested_on_it_and_no_other(database: Database, noon: datetime) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        bank = await a_bank(session, now=noon)
+        firm, dispatch = await a_dispatch(session, bank, now=noon)
+        given = (await consent_reads.consents_of(session, firm, now=noon)).rows[0]
+        wide = await a_consent(
+            session, firm, item_codes=["vat_invoice", "electricity", "gas"], receiver_ids=given.receiver_ids, now=noon
+        )
+        await consents.revoke(session, firm, given.id, now=noon)
+    states = []
+
+    for item in ("gas", "vat_invoice"):
+        async with in_transaction(database.app) as session:
+            await act_as(session, firm, now=noon)
+            await consents.withdraw_item(session, firm, wide.id, item, now=noon)
+        await outbox.drain(database.worker, now=noon)
+        async with in_transaction(database.worker) as session:
+            await act_as_platform(session, now=noon)
+            states.append((await queries.dispatch(session, firm, dispatch.id)).state)
+
+    assert states[0] is not DispatchState.ENDED
+    assert states[1] is DispatchState.ENDED
 
 
 async def test_an_authority_taken_back_ends_the_binding_stage(database: Database, noon: datetime) -> None:

@@ -169,6 +169,34 @@ async def test_after_revocation_the_very_next_read_is_refused_even_with_a_permis
     assert (len(before), after) == (3, 0)
 
 
+async def test_after_an_item_was_taken_back_the_very_next_read_of_it_is_refused(
+    database: Database, setting: Setting, noon: datetime
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        await consents.revoke(session, setting.firm, setting.consent_id, now=noon)
+        wide = await a_consent(
+            session,
+            setting.firm,
+            item_codes=["vat_invoice", "electricity"],
+            receiver_ids=[setting.bank.organisation_id],
+            now=noon,
+        )
+
+    async with in_transaction(database.app) as reading:
+        await act_as(reading, setting.bank, now=noon)
+        permission = await ask(reading, setting.bank.organisation_id, setting.firm, now=noon)
+        before = await queries.invoices(reading, permission, before=noon, known_at=noon)
+        async with in_transaction(database.app) as withdrawing:
+            await act_as(withdrawing, setting.firm, now=noon)
+            await consents.withdraw_item(withdrawing, setting.firm, wide.id, "vat_invoice", now=noon)
+        after = (await reading.execute(COUNT)).scalar_one()
+        with pytest.raises(ConsentMissing):
+            await queries.invoices(reading, permission, before=noon, known_at=noon)
+
+    assert (len(before), after) == (3, 0)
+
+
 async def test_a_consent_that_ended_opens_nothing(database: Database, setting: Setting, noon: datetime) -> None:
     async with in_transaction(database.app) as session:
         await act_as(session, setting.bank, now=noon)

@@ -215,6 +215,42 @@ async def test_a_consent_taken_back_in_mid_pull_stops_it_and_nothing_is_kept(
     assert place.bureau.tokens == set()
 
 
+async def test_an_item_taken_back_in_mid_pull_stops_it_while_the_consent_stands(
+    place: Place, admin: asyncpg.Connection
+) -> None:
+    place.bureau.page_size = 2
+    async with in_transaction(place.database.worker) as session:
+        await act_as_platform(session, now=place.noon)
+        await consents.revoke(session, place.firm, place.consent_id, now=place.noon)
+        wide = await a_consent(session, place.firm, item_codes=["vat_invoice", "electricity"], now=place.noon)
+    asked = await place.ask()
+    withdrawing: list[int] = []
+
+    def withdraw_once(number: int) -> None:
+        withdrawing.append(number)
+        asyncio.run(take_item_back(place, wide.id))
+
+    place.bureau.before_page = withdraw_once
+
+    ended = await place.attempt(asked)
+
+    assert (ended.state, ended.reason) == (PullState.DENIED, PullReason.CONSENT_TAKEN_BACK)
+    assert (withdrawing, await facts(admin), place.bureau.tokens) == ([1], 0, set())
+    assert await admin.fetchval("SELECT state FROM consents.consent WHERE id = $1", wide.id) == "active"
+
+
+async def take_item_back(place: Place, consent_id: UUID) -> None:
+    """Withdraw the invoices from the bureau's thread, which has no loop of the test's."""
+    connection = await asyncpg.connect(place.database.admin_dsn)
+    await connection.execute(
+        "INSERT INTO consents.item_withdrawal (consent_id, item_code, withdrawn_at, withdrawn_by)"
+        " VALUES ($1, 'vat_invoice', $2, $1)",
+        consent_id,
+        place.noon,
+    )
+    await connection.close()
+
+
 async def take_back(place: Place) -> None:
     """Revoke from the bureau's thread, which has no loop of the test's."""
     connection = await asyncpg.connect(place.database.admin_dsn)

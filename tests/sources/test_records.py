@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from builders_consents import a_consent
 from builders_parties import a_credit_code, a_firm
-from builders_sources import Row, a_record, an_agency, good_field
+from builders_sources import ON_CONSENT, Row, a_record, an_agency, good_field
 from conftest import Database
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,7 +98,7 @@ async def place(database: Database, tmp_path: Path, noon: datetime) -> Place:
         await act_as_platform(session, now=noon)
         agency = await an_agency(session, now=noon)
         firm = await a_firm(session, credit_code=code, now=noon)
-        await a_consent(session, firm, item_codes=sorted(KINDS), now=noon)
+        await a_consent(session, firm, item_codes=ON_CONSENT, now=noon)
     return Place(database, tmp_path, agency, firm, code, noon)
 
 
@@ -116,13 +116,16 @@ async def test_columns_are_the_catalogues_fields(session: AsyncSession, noon: da
 
 async def test_an_item_is_as_strict_as_the_strictest_of_its_fields(session: AsyncSession, noon: datetime) -> None:
     order = [AccessClass.OPEN, AccessClass.ON_CONSENT, AccessClass.SENSITIVE, AccessClass.FORBIDDEN]
+    standards = await catalogue.standards(session, noon.date())
+    listed = {one.item.code: one.item for one in standards}
     loose = [
         one.item.code
-        for one in await catalogue.standards(session, noon.date())
+        for one in standards
         if any(order.index(field.access_class) > order.index(one.item.access_class) for field in one.fields)
     ]
 
     assert loose == []
+    assert {code for code in KINDS if listed[code].needs_consent} == set(ON_CONSENT)
 
 
 @pytest.mark.parametrize("code", sorted(KINDS))

@@ -24,10 +24,13 @@ from xinyidai.app.framing import frame_of
 from xinyidai.app.health import health_router
 from xinyidai.app.reference import reference_router
 from xinyidai.app.sandbox import sandbox_router
+from xinyidai.app.traces import leave_trace
 from xinyidai.foundation.clock import BusinessClock, WallClock, wall_now
 from xinyidai.foundation.database import Sessions, in_transaction
 from xinyidai.foundation.doors import STRICT_SCHEMAS
+from xinyidai.foundation.errors import Refusal
 from xinyidai.foundation.pages.assets import assets_router
+from xinyidai.foundation.pages.forms import FormRefused
 from xinyidai.foundation.settings import Settings
 from xinyidai.parties.routes.session_ids import TokenCookieConfig
 from xinyidai.parties.rules import SESSION_LASTS
@@ -142,13 +145,21 @@ def _page_routers(settings: Settings) -> list[Router]:
 
 
 async def _session_of_request(request: Request[object, object, State]) -> AsyncGenerator[AsyncSession]:
-    """Open the request's one transaction, limited to the viewer's rows; commit before the answer leaves."""
+    """Open the request's one transaction, limited to the viewer's rows; commit before the answer leaves.
+
+    Some refusals must be known later although the transaction ends in nothing: they are written down after it.
+    """
     state = request.app.state
-    async with in_transaction(state.sessions) as session:
-        viewer = request.scope.get("user")
+    viewer = request.scope.get("user")
+    try:
+        async with in_transaction(state.sessions) as session:
+            if isinstance(viewer, Viewer):
+                await act_as(session, viewer, now=_now_of_request(request))
+            yield session
+    except (Refusal, FormRefused) as refused:
         if isinstance(viewer, Viewer):
-            await act_as(session, viewer, now=_now_of_request(request))
-        yield session
+            await leave_trace(state.sessions, refused, viewer, now=_now_of_request(request))
+        raise
 
 
 def _viewer_of_request(request: Request[object, object, State]) -> Viewer:

@@ -26,8 +26,10 @@ from xinyidai.foundation.database import read_once
 
 # Read in every transaction that asks a consent: through the class, and built anew each time, it costs twice as much.
 _ITEMS = CatalogueItem.metadata.tables["catalogue.item"]
+_STANDARDS = StandardOfItem.metadata.tables["catalogue.item_standard"]
 _LISTED = (
-    select(_ITEMS)
+    select(_ITEMS, _STANDARDS.c.category)
+    .outerjoin(_STANDARDS, (_STANDARDS.c.item_code == _ITEMS.c.code) & (_STANDARDS.c.item_version == _ITEMS.c.version))
     .where(
         _ITEMS.c.valid_from <= bindparam("day"),
         or_(_ITEMS.c.valid_to.is_(None), _ITEMS.c.valid_to > bindparam("day")),
@@ -129,4 +131,5 @@ def _item_of(row: Row[tuple[object, ...]]) -> Item:
         retention_days=row.retention_days,
         valid_from=row.valid_from,
         valid_to=row.valid_to,
+        category=None if row.category is None else Category(row.category),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from xinyidai.foundation.errors import Refusal
+from xinyidai.foundation.errors import Refusal, Trace
 
 OFFICIAL_CLASSES = (
     "登记注册",
@@ -106,6 +106,7 @@ class ItemNotListed(Refusal):
     status = 422
     title_zh = "信息目录中没有该信息项：{item}"
     title_en = "The catalogue does not list the item {item}"
+    trace = Trace("catalogue.unlisted_item_asked", "item", "item")
 
 
 class ItemForbidden(Refusal):
@@ -115,6 +116,7 @@ class ItemForbidden(Refusal):
     status = 422
     title_zh = "该信息项禁止归集和使用：{item}"
     title_en = "The item {item} may not be collected or used"
+    trace = Trace("catalogue.forbidden_item_asked", "item", "item")
 
 
 class ItemNotHeldHere(Refusal):
@@ -128,7 +130,7 @@ class ItemNotHeldHere(Refusal):
 
 @dataclass(frozen=True)
 class Item:
-    """One version of one item, valid from a Shanghai day until before another."""
+    """One version of one item, valid from a Shanghai day until before another; `category` is its standard's, if any."""
 
     code: str
     version: int
@@ -143,6 +145,7 @@ class Item:
     retention_days: int
     valid_from: date
     valid_to: date | None
+    category: Category | None
 
     @property
     def needs_consent(self) -> bool:
@@ -199,7 +202,12 @@ def topology_among(told: Sequence[ProvinceTopology], province_code: str, *, othe
     return known.get(province_code, known.get(EVERY_OTHER, otherwise))
 
 
+def is_usable(item: Item) -> bool:
+    """Say whether anybody may collect or read the item at all."""
+    return item.access_class is not AccessClass.FORBIDDEN
+
+
 def requires_usable(item: Item) -> None:
     """Refuse with `ItemForbidden` an item that nobody may collect or read."""
-    if item.access_class is AccessClass.FORBIDDEN:
+    if not is_usable(item):
         raise ItemForbidden(item=item.code)

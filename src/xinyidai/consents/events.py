@@ -21,6 +21,21 @@ class ConsentGranted:
 
 
 @dataclass(frozen=True)
+class ItemWithdrawn:
+    """A subject took one item of a consent back; reads of it are refused from the commit on, the rest stands."""
+
+    consent_id: UUID
+    subject_id: UUID
+    purpose: Purpose
+    item_code: str
+
+    @property
+    def aggregate(self) -> str:
+        """Return the subject: its grants and revocations come in order."""
+        return f"subject:{self.subject_id}"
+
+
+@dataclass(frozen=True)
 class ConsentRevoked:
     """A subject took a consent back; reads under it are refused from the commit on."""
 

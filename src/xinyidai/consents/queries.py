@@ -1,19 +1,34 @@
 """Reading consents, and telling the database which permission a transaction reads under."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Select, any_, bindparam, literal, select, text
+from sqlalchemy import ARRAY, Row, Select, any_, bindparam, func, literal, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
-from xinyidai.access.rules import Viewer
+from xinyidai.access.rules import OrganisationKind, Viewer
+from xinyidai.catalogue import queries as catalogue
+from xinyidai.catalogue.rules import Category, is_usable
 from xinyidai.consents.models import Consent
-from xinyidai.consents.rules import ConsentId, ConsentState, ConsentView, Grant, Permission, Purpose, SubjectKind
-from xinyidai.foundation.database import driver, type_of_id
+from xinyidai.consents.rules import (
+    ConsentId,
+    ConsentState,
+    ConsentView,
+    Grant,
+    Permission,
+    Purpose,
+    PurposePolicy,
+    SubjectKind,
+    WithdrawnItem,
+)
+from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.database import driver, read_once, type_of_id
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
+from xinyidai.parties import queries as parties
+from xinyidai.parties.rules import PLATFORM_ID, PartyId, PartyView
 
 _PRESENTED = "presented"
 _PRESENT = (
@@ -23,12 +38,52 @@ _PRESENT = (
 
 # Asked at every look into a firm's data: through the class, and built anew each time, it costs twice as much.
 _CONSENTS = SQLModel.metadata.tables["consents.consent"]
-_GRANTS = select(_CONSENTS).where(
+_WITHDRAWALS = SQLModel.metadata.tables["consents.item_withdrawal"]
+_WITHDRAWN = (
+    select(func.array_agg(_WITHDRAWALS.c.item_code))
+    .where(_WITHDRAWALS.c.consent_id == _CONSENTS.c.id)
+    .scalar_subquery()
+    .label("withdrawn")
+)
+_GRANTS = select(_CONSENTS, _WITHDRAWN).where(
     _CONSENTS.c.subject_id == any_(bindparam("subject_ids", type_=ARRAY(type_of_id))),
     _CONSENTS.c.purpose == bindparam("purpose"),
     _CONSENTS.c.state == ConsentState.ACTIVE.value,
 )
 _GRANTS_TO = _GRANTS.where(bindparam("receiver_id", type_=type_of_id) == any_(_CONSENTS.c.receiver_ids))
+_POLICY_ROWS = SQLModel.metadata.tables["consents.purpose_policy"]
+_POLICIES = (
+    select(_POLICY_ROWS)
+    .where(
+        _POLICY_ROWS.c.valid_from <= bindparam("day"),
+        or_(_POLICY_ROWS.c.valid_to.is_(None), _POLICY_ROWS.c.valid_to > bindparam("day")),
+    )
+    .order_by(_POLICY_ROWS.c.purpose)
+)
+
+
+async def policies(session: AsyncSession, on: date) -> dict[Purpose, PurposePolicy]:
+    """Return the policy of each purpose on a Shanghai day; it is public, and a transaction reads it once."""
+
+    async def read() -> dict[Purpose, PurposePolicy]:
+        found = [_policy_of(row) for row in await session.execute(_POLICIES, {"day": on})]
+        return {one.purpose: one for one in found}
+
+    return await read_once(session, f"consents.policies:{on}", read)
+
+
+async def receiver_kinds(session: AsyncSession, receiver_ids: Sequence[UUID]) -> dict[UUID, OrganisationKind]:
+    """Return what kind of party each receiver is, for those that are registered; a transaction asks once."""
+    known: dict[UUID, OrganisationKind] = {PLATFORM_ID: OrganisationKind.OPERATOR}
+    others = sorted(set(receiver_ids) - known.keys())
+    if others:
+
+        async def read() -> dict[PartyId, PartyView]:
+            return await parties.parties_by_id(session, others)
+
+        found = await read_once(session, f"consents.receivers:{others}", read)
+        known |= {view.id: view.kind for view in found.values()}
+    return {one: known[one] for one in receiver_ids if one in known}
 
 
 async def present(session: AsyncSession, permission: Permission) -> None:
@@ -52,7 +107,7 @@ async def consent(session: AsyncSession, viewer: Viewer, consent_id: UUID, *, no
     ).scalar_one_or_none()
     if row is None:
         raise NotFound
-    return view_of(row, now=now)
+    return view_of(row, (await withdrawals(session, [row.id])).get(row.id, ()), now=now)
 
 
 async def consents_of(
@@ -66,8 +121,23 @@ async def consents_of(
         .order_by(col(Consent.id))
         .limit(size + 1)
     )
-    rows = (await session.execute(statement)).scalars()
-    return page_of([view_of(row, now=now) for row in rows], limit=size, id_of=lambda view: view.id)
+    rows = (await session.execute(statement)).scalars().all()
+    withdrawn = await withdrawals(session, [row.id for row in rows])
+    views = [view_of(row, withdrawn.get(row.id, ()), now=now) for row in rows]
+    return page_of(views, limit=size, id_of=lambda view: view.id)
+
+
+async def withdrawals(session: AsyncSession, consent_ids: Sequence[UUID]) -> dict[UUID, tuple[WithdrawnItem, ...]]:
+    """Return what was taken back of consents item by item, in the order of items; a consent untouched is left out."""
+    found = await session.execute(
+        select(_WITHDRAWALS)
+        .where(_WITHDRAWALS.c.consent_id.in_(consent_ids))
+        .order_by(_WITHDRAWALS.c.consent_id, _WITHDRAWALS.c.item_code)
+    )
+    taken: dict[UUID, tuple[WithdrawnItem, ...]] = {}
+    for row in found:
+        taken[row.consent_id] = (*taken.get(row.consent_id, ()), WithdrawnItem(row.item_code, row.withdrawn_at))
+    return taken
 
 
 async def grants_for(
@@ -90,11 +160,27 @@ async def receivers_allowed(
     """Return those of the receivers that the subject allows every item, for the purpose, at `now`."""
     found = await session.execute(_GRANTS, {"subject_ids": [subject_id], "purpose": purpose.value})
     grants = [_grant_of(row) for row in found]
+    kinds = await receiver_kinds(session, receiver_ids)
+    readable = {
+        kind: await _readable(session, item_codes, purpose=purpose, by=kind, now=now) for kind in set(kinds.values())
+    }
     return {
         receiver_id
-        for receiver_id in receiver_ids
-        if set(item_codes) <= _items_allowed(grants, purpose=purpose, receiver_id=receiver_id, now=now)
+        for receiver_id, kind in kinds.items()
+        if set(item_codes) <= readable[kind] & _items_allowed(grants, purpose=purpose, receiver_id=receiver_id, now=now)
     }
+
+
+async def _readable(
+    session: AsyncSession, item_codes: Sequence[str], *, purpose: Purpose, by: OrganisationKind | None, now: datetime
+) -> frozenset[str]:
+    """Return those of the items that catalogue and purpose policy let a receiver of this kind be allowed to read."""
+    today = business_date(now)
+    policy = (await policies(session, today)).get(purpose)
+    if policy is None:
+        return frozenset()
+    listed = await catalogue.listed(session, item_codes, today)
+    return policy.readable(filter(is_usable, listed.values()), purpose=purpose, by=by, at=now)
 
 
 def _items_allowed(grants: Sequence[Grant], *, purpose: Purpose, receiver_id: UUID, now: datetime) -> set[str]:
@@ -116,11 +202,16 @@ async def subjects_allowed(
     now: datetime,
 ) -> set[UUID]:
     """Return those of the subjects, of any number, that allow the receiver every item, for the purpose, at `now`."""
+    kind = (await receiver_kinds(session, [receiver_id])).get(receiver_id)
+    if not set(item_codes) <= await _readable(session, item_codes, purpose=purpose, by=kind, now=now):
+        return set()
     statement = text(
         "SELECT c.subject_id FROM consents.consent c CROSS JOIN LATERAL unnest(c.item_codes) AS i(code)"
         " WHERE c.subject_id = ANY(:subjects) AND c.purpose = :purpose AND c.state = 'active'"
         "   AND :receiver = ANY(c.receiver_ids) AND c.granted_at <= :now AND :now < c.expires_at"
         "   AND i.code = ANY(:items)"
+        "   AND NOT EXISTS (SELECT FROM consents.item_withdrawal w"
+        "                   WHERE w.consent_id = c.id AND w.item_code = i.code)"
         " GROUP BY c.subject_id HAVING count(DISTINCT i.code) = :wanted"
     )
     found = await session.execute(
@@ -137,8 +228,8 @@ async def subjects_allowed(
     return set(found.scalars())
 
 
-def view_of(row: Consent, *, now: datetime) -> ConsentView:
-    """Return a consent's row as a value, expired where its time has passed."""
+def view_of(row: Consent, withdrawn: tuple[WithdrawnItem, ...], *, now: datetime) -> ConsentView:
+    """Return a consent's row as a value, less what was taken back of it, expired where its time has passed."""
     state = ConsentState(row.state)
     if state is ConsentState.ACTIVE and row.expires_at <= now:
         state = ConsentState.EXPIRED
@@ -147,11 +238,13 @@ def view_of(row: Consent, *, now: datetime) -> ConsentView:
         subject_id=row.subject_id,
         subject_kind=SubjectKind(row.subject_kind),
         purpose=Purpose(row.purpose),
-        item_codes=tuple(row.item_codes),
+        item_codes=tuple(sorted(set(row.item_codes) - {one.item_code for one in withdrawn})),
+        withdrawn=withdrawn,
         receiver_ids=tuple(row.receiver_ids),
         granted_by=row.granted_by,
         granted_at=row.granted_at,
         expires_at=row.expires_at,
+        data_life_days=row.data_life_days,
         text_version=row.text_version,
         text_digest=row.text_digest,
         state=state,
@@ -165,12 +258,29 @@ def _visible_to(organisation_id: UUID) -> Select[Consent]:
     )
 
 
+def _policy_of(row: Row[tuple[object, ...]]) -> PurposePolicy:
+    return PurposePolicy(
+        purpose=Purpose(row.purpose),
+        version=row.version,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        most_months=row.most_months,
+        most_receivers=row.most_receivers,
+        most_data_life_days=row.most_data_life_days,
+        categories=frozenset(map(Category, row.categories)),
+        item_codes=frozenset(row.item_codes),
+        receiver_kinds=frozenset(map(OrganisationKind, row.receiver_kinds)),
+        legal_basis=row.legal_basis,
+        is_verified=row.is_verified,
+    )
+
+
 def _grant_of(row: Row[tuple[object, ...]]) -> Grant:
     return Grant(
         consent_id=row.id,
         subject_id=row.subject_id,
         purpose=Purpose(row.purpose),
-        item_codes=frozenset(row.item_codes),
+        item_codes=frozenset(row.item_codes) - frozenset(row.withdrawn or ()),
         receiver_ids=frozenset(row.receiver_ids),
         granted_at=row.granted_at,
         expires_at=row.expires_at,

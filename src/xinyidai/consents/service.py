@@ -20,8 +20,8 @@ from xinyidai.audit import service as audit
 from xinyidai.catalogue import queries as catalogue
 from xinyidai.catalogue.rules import requires_usable
 from xinyidai.consents import queries
-from xinyidai.consents.events import ConsentGranted, ConsentRevoked
-from xinyidai.consents.models import Consent
+from xinyidai.consents.events import ConsentGranted, ConsentRevoked, ItemWithdrawn
+from xinyidai.consents.models import Consent, ItemWithdrawal
 from xinyidai.consents.rules import (
     MAX_SUBJECTS,
     AuthorityMissing,
@@ -29,11 +29,15 @@ from xinyidai.consents.rules import (
     ConsentState,
     ConsentTextOutdated,
     ConsentView,
+    ItemNotInConsent,
     Permission,
     Purpose,
+    PurposeNotOffered,
+    PurposePolicy,
     ReceiverUnfit,
     SubjectKind,
     TooManySubjects,
+    Wish,
     effective_permission,
     latest_expiry,
     requires_narrow,
@@ -56,6 +60,7 @@ async def grant(
     item_codes: Sequence[str],
     receiver_ids: Sequence[UUID],
     expires_at: datetime,
+    data_life_days: int | None = None,
     text_digest: bytes | None = None,
     now: datetime,
 ) -> ConsentView:
@@ -65,6 +70,8 @@ async def grant(
 
     Parameters
     ----------
+    data_life_days : int, optional
+        How long what is read may be kept; else as long as the policy lets it.
     text_digest : bytes, optional
         Of the text that the subject was shown; a door that shows it passes it, and an outdated one is refused.
 
@@ -74,8 +81,8 @@ async def grant(
         What was shown is not the text in use.
     ReceiverUnfit
         A receiver is not registered, or is a firm.
-    ConsentTooWide, ConsentEmpty
-        It outlasts the text's longest term, names too much, or nothing.
+    ConsentTooWide, ConsentEmpty, PurposeNotOffered
+        It is wider than the purpose policy of the day lets it be, names nothing, or its purpose has no policy.
     ItemNotListed, ItemForbidden
         The catalogue does not offer the item today.
     AuthorityNeedsChoice
@@ -87,14 +94,22 @@ async def grant(
     shown = _text_shown(purpose, text_digest, now=now)
     codes = sorted(set(item_codes))
     receivers = sorted(set(receiver_ids))
-    requires_narrow(
-        item_codes=codes, receiver_ids=receivers, expires_at=expires_at, now=now, most_months=shown.most_months
-    )
-    for item in (await catalogue.items_by_code(session, codes, business_date(now))).values():
+    items = (await catalogue.items_by_code(session, codes, business_date(now))).values()
+    for item in items:
         requires_usable(item)
-    await _requires_fit_receivers(session, receivers)
+    kinds = await _requires_fit_receivers(session, receivers)
+    policy = await policy_of(session, purpose, now=now)
+    requires_narrow(Wish(tuple(items), kinds, expires_at, data_life_days), policy, now=now)
     return await _write(
-        session, viewer, purpose, shown, items=codes, receivers=receivers, expires_at=expires_at, now=now
+        session,
+        viewer,
+        purpose,
+        shown,
+        items=codes,
+        receivers=receivers,
+        expires_at=expires_at,
+        data_life_days=data_life_days or policy.most_data_life_days,
+        now=now,
     )
 
 
@@ -108,7 +123,7 @@ async def authorise(
     Parameters
     ----------
     expires_at : datetime
-        Cut to the text's longest term.
+        Cut to the policy's longest term.
     text_digest : bytes
         Of the text that the subject was shown.
 
@@ -122,9 +137,18 @@ async def authorise(
     lender = (await parties.parties_by_id(session, [lender_id])).get(PartyId(lender_id))
     if lender is None or lender.kind is not OrganisationKind.LENDER:
         raise ReceiverUnfit(receiver_id=str(lender_id))
-    until = min(expires_at, latest_expiry(now, shown.most_months))
+    policy = await policy_of(session, Purpose.CREDIT_QUERY, now=now)
+    until = min(expires_at, latest_expiry(now, policy.most_months))
     return await _write(
-        session, viewer, Purpose.CREDIT_QUERY, shown, items=[], receivers=[lender_id], expires_at=until, now=now
+        session,
+        viewer,
+        Purpose.CREDIT_QUERY,
+        shown,
+        items=[],
+        receivers=[lender_id],
+        expires_at=until,
+        data_life_days=None,
+        now=now,
     )
 
 
@@ -148,7 +172,7 @@ async def require_authority(
     row = (await session.execute(statement)).scalar_one_or_none()
     if row is None or row.purpose != Purpose.CREDIT_QUERY or lender_id not in row.receiver_ids:
         raise AuthorityMissing
-    found = queries.view_of(row, now=now)
+    found = queries.view_of(row, (), now=now)
     if found.state is not ConsentState.ACTIVE:
         raise AuthorityMissing
     return found
@@ -161,6 +185,50 @@ async def revoke(session: AsyncSession, viewer: Viewer, consent_id: UUID, *, now
     looked at again by the database at its next statement. Only an offer under a written authority shares a lock.
     """
     _requires_subject(viewer)
+    row = await _own_locked(session, viewer, consent_id)
+    withdrawn = (await queries.withdrawals(session, [row.id])).get(row.id, ())
+    if row.state != ConsentState.REVOKED:
+        await _revoke(session, viewer, row, now=now)
+    return queries.view_of(row, withdrawn, now=now)
+
+
+async def withdraw_item(
+    session: AsyncSession, viewer: Viewer, consent_id: UUID, item_code: str, *, now: datetime
+) -> ConsentView:
+    """Take one item of a consent back, at once and for good, and keep the rest; the last one revokes the consent.
+
+    Locks the consent as `revoke` does, so that of two who take the last two items at once, one revokes. What was taken
+    back before, or of a consent that is revoked, changes nothing.
+
+    Raises
+    ------
+    NotFound
+    ItemNotInConsent
+        The consent never named the item.
+    """
+    _requires_subject(viewer)
+    row = await _own_locked(session, viewer, consent_id)
+    if item_code not in row.item_codes:
+        raise ItemNotInConsent(item=item_code)
+    before = (await queries.withdrawals(session, [row.id])).get(row.id, ())
+    left = set(row.item_codes) - {one.item_code for one in before}
+    if row.state == ConsentState.REVOKED or item_code not in left:
+        return queries.view_of(row, before, now=now)
+    if left == {item_code}:
+        await _revoke(session, viewer, row, now=now)
+        return queries.view_of(row, before, now=now)
+    session.add(
+        ItemWithdrawal(consent_id=row.id, item_code=item_code, withdrawn_at=now, withdrawn_by=viewer.principal_id)
+    )
+    await session.flush()
+    taken = ItemWithdrawn(row.id, row.subject_id, Purpose(row.purpose), item_code)
+    await outbox.announce(session, taken, occurred_at=now)
+    await _write_down(session, viewer, "consents.item_withdrawn", row, item_code=item_code, now=now)
+    after = (await queries.withdrawals(session, [row.id]))[row.id]
+    return queries.view_of(row, after, now=now)
+
+
+async def _own_locked(session: AsyncSession, viewer: Viewer, consent_id: UUID) -> Consent:
     statement = (
         select(Consent)
         .where(Consent.id == consent_id, Consent.subject_id == viewer.organisation_id)  # type: ignore[arg-type]
@@ -170,14 +238,15 @@ async def revoke(session: AsyncSession, viewer: Viewer, consent_id: UUID, *, now
     row = (await session.execute(statement)).scalar_one_or_none()
     if row is None:
         raise NotFound
-    if row.state == ConsentState.REVOKED:
-        return queries.view_of(row, now=now)
+    return row
+
+
+async def _revoke(session: AsyncSession, viewer: Viewer, row: Consent, *, now: datetime) -> None:
     row.state, row.revoked_at, row.revoked_by = ConsentState.REVOKED, now, viewer.principal_id
     session.add(row)
     await session.flush()
     await outbox.announce(session, ConsentRevoked(row.id, row.subject_id, Purpose(row.purpose)), occurred_at=now)
     await _write_down(session, viewer, "consents.revoked", row, now=now)
-    return queries.view_of(row, now=now)
 
 
 async def require(
@@ -218,13 +287,16 @@ async def permission_for(
     """Return the permission as `require` does and present it to nobody: for an act that only stands on the consent."""
     if len(subject_ids) > MAX_SUBJECTS:
         raise TooManySubjects(most=MAX_SUBJECTS)
-    listed = await catalogue.listed(session, item_codes, business_date(now))
+    today = business_date(now)
+    listed = await catalogue.listed(session, item_codes, today)
     return effective_permission(
         subject_ids=subject_ids,
         receiver_id=receiver_id,
+        receiver_kind=(await queries.receiver_kinds(session, [receiver_id])).get(receiver_id),
         purpose=purpose,
         item_codes=item_codes,
         grants=await queries.grants_for(session, subject_ids=subject_ids, receiver_id=receiver_id, purpose=purpose),
+        policy=(await queries.policies(session, today)).get(purpose),
         listed=listed,
         at=now,
     )
@@ -237,6 +309,14 @@ async def require_own(session: AsyncSession, viewer: Viewer, *, item_codes: Sequ
     permission = Permission(frozenset({own}), (), Purpose.EVALUATION, own, tuple(item_codes), now)
     await queries.present(session, permission)
     return permission
+
+
+async def policy_of(session: AsyncSession, purpose: Purpose, *, now: datetime) -> PurposePolicy:
+    """Return the policy of a purpose that is in force; refuse with `PurposeNotOffered` where none is."""
+    policy = (await queries.policies(session, business_date(now))).get(purpose)
+    if policy is None:
+        raise PurposeNotOffered(purpose=purpose.value)
+    return policy
 
 
 def _text_shown(purpose: Purpose, text_digest: bytes | None, *, now: datetime) -> ConsentText:
@@ -255,6 +335,7 @@ async def _write(
     items: list[str],
     receivers: list[UUID],
     expires_at: datetime,
+    data_life_days: int | None,
     now: datetime,
 ) -> ConsentView:
     row = Consent(
@@ -266,6 +347,7 @@ async def _write(
         granted_by=viewer.principal_id,
         granted_at=now,
         expires_at=expires_at,
+        data_life_days=data_life_days,
         text_version=shown.version,
         text_digest=shown.digest(purpose),
     )
@@ -273,15 +355,15 @@ async def _write(
     await session.flush()
     await outbox.announce(session, ConsentGranted(row.id, row.subject_id, purpose), occurred_at=now)
     await _write_down(session, viewer, "consents.granted", row, now=now)
-    return queries.view_of(row, now=now)
+    return queries.view_of(row, (), now=now)
 
 
-async def _requires_fit_receivers(session: AsyncSession, receiver_ids: Sequence[UUID]) -> None:
-    found = await parties.parties_by_id(session, receiver_ids)
+async def _requires_fit_receivers(session: AsyncSession, receiver_ids: Sequence[UUID]) -> dict[UUID, OrganisationKind]:
+    kinds = await queries.receiver_kinds(session, receiver_ids)
     for receiver_id in receiver_ids:
-        view = found.get(PartyId(receiver_id))
-        if view is None or view.kind in (OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER):
+        if kinds.get(receiver_id) in (None, OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER):
             raise ReceiverUnfit(receiver_id=str(receiver_id))
+    return kinds
 
 
 def _requires_subject(viewer: Viewer) -> None:
@@ -292,14 +374,16 @@ def _requires_subject(viewer: Viewer) -> None:
         requires_role(viewer, Role.OWNER)
 
 
-async def _write_down(session: AsyncSession, viewer: Viewer, action: str, row: Consent, *, now: datetime) -> None:
+async def _write_down(
+    session: AsyncSession, viewer: Viewer, action: str, row: Consent, *, item_code: str | None = None, now: datetime
+) -> None:
     await audit.write_down(
         session,
         viewer,
         action=action,
         subject_ids=[row.subject_id],
-        object_kind="consent",
-        object_id=str(row.id),
+        object_kind="consent" if item_code is None else "consent_item",
+        object_id=str(row.id) if item_code is None else f"{row.id}/{item_code}",
         now=now,
         purpose=row.purpose,
         consent_ids=[row.id],

@@ -11,11 +11,10 @@ from xinyidai.consents.rules import Purpose
 
 @dataclass(frozen=True)
 class ConsentText:
-    """One version of the text for every purpose, in both languages, and the longest term it allows."""
+    """One version of the text for every purpose, in both languages; how long it may last is the purpose policy's."""
 
     version: str
     valid_from: date
-    most_months: int
     zh: Mapping[Purpose, str]
     en: Mapping[Purpose, str]
 
@@ -57,7 +56,6 @@ _AUTHORITY_EN = (
 _FIRST = ConsentText(
     version="2025-01",
     valid_from=date(2016, 1, 1),
-    most_months=24,
     zh=MappingProxyType(
         {purpose: f"本主体授权所列接收方查询所列信息项，{what}{_TAKE_BACK_ZH}" for purpose, what in _ZH.items()}
         | {Purpose.CREDIT_QUERY: f"{_AUTHORITY_ZH}{_TAKE_BACK_ZH}"}

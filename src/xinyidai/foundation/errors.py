@@ -1,19 +1,34 @@
 """How the platform says no: every expected refusal has a stable code and a sentence in both languages."""
 
+from dataclasses import dataclass
 from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The audit row that a refusal leaves although its transaction ends in nothing.
+
+    `fact` names the refusal's fact that says what was asked for: a code, never what a person typed about somebody.
+    """
+
+    action: str
+    object_kind: str
+    fact: str
 
 
 class Refusal(Exception):
     """An expected no. Subclasses state a fact (`ClaimClosed`) and fill the class attributes below.
 
     `facts` are safe to show to the person who asked: codes, limits, counts; never personal data.
-    Titles may name facts in braces: ``"Amount must be at least {min_fen} fen"``.
+    Titles may name facts in braces: ``"Amount must be at least {min_fen} fen"``. Where the asking alone must be known
+    later, `trace` says what the application writes down once the transaction was rolled back.
     """
 
     code: ClassVar[str] = ""
     status: ClassVar[int] = 409
     title_zh: ClassVar[str] = ""
     title_en: ClassVar[str] = ""
+    trace: ClassVar[Trace | None] = None
 
     registry: ClassVar[dict[str, type["Refusal"]]] = {}
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.service import act_as_platform
-from xinyidai.consents.events import ConsentRevoked
+from xinyidai.consents.events import ConsentRevoked, ItemWithdrawn
 from xinyidai.consents.rules import Purpose
 from xinyidai.demands import service as demands
 from xinyidai.demands.events import DemandExpired, DemandSubmitted, DemandWithdrawn
@@ -60,6 +60,14 @@ async def end_without_consent(session: AsyncSession, envelope: Envelope) -> None
         await service.end_without_consent(session, envelope.id_of("subject_id"), now=envelope.delivered_at)
     if envelope.body["purpose"] == Purpose.CREDIT_QUERY:
         await service.end_without_authority(session, envelope.id_of("consent_id"), now=envelope.delivered_at)
+
+
+@consumes(ItemWithdrawn, name="matching.end_without_item")
+async def end_without_item(session: AsyncSession, envelope: Envelope) -> None:
+    """End dispatches to lenders that what is left of the firm's consent no longer covers."""
+    await act_as_platform(session, now=envelope.delivered_at)
+    if envelope.body["purpose"] == Purpose.PRE_LOAN:
+        await service.end_without_consent(session, envelope.id_of("subject_id"), now=envelope.delivered_at)
 
 
 @every(Rhythm.HOUR, name="matching.time_out", finds=service.overdue_dispatches)

@@ -1,6 +1,6 @@
 """Authorising, looking after what was authorised, and who read the firm's data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,13 +14,14 @@ from xinyidai.audit import queries as audit
 from xinyidai.catalogue import queries as catalogue
 from xinyidai.catalogue.rules import AccessClass, Item
 from xinyidai.consents import queries, service
-from xinyidai.consents.rules import ConsentState, ConsentView, Purpose, latest_expiry
+from xinyidai.consents.rules import ConsentState, ConsentView, Purpose, PurposePolicy, latest_expiry
 from xinyidai.consents.texts import ConsentText, text_on
 from xinyidai.demands import queries as demands
 from xinyidai.demands.rules import ASKING, ITEMS_OPENED_TO_LENDERS
 from xinyidai.desks.pages.firm import ALL, BY_FIRM, BY_OWNER, digest_in
 from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.pages.forms import Form, act_once, answering, press
 from xinyidai.foundation.pages.rendering import flash, page
 from xinyidai.foundation.pages.words import msg
@@ -38,14 +39,25 @@ COLLECTED = frozenset({sources.ITEM, outcomes.ITEM})
 """Items that something brings here: what only stands in the catalogue so far is not asked for."""
 MONTHS = (3, 6, 12, 24)
 USUAL_MONTHS = "6"
+DATA_LIVES = (30, 90, 180, 366)
+BY_POLICY = "0"
+"""In place of a number of days: as long as the policy of the purpose lets what was read be kept."""
 
 
 class _Offered:
-    """What may be authorised today: items, receivers, and the text of each purpose."""
+    """What may be authorised today: items, receivers, and of each purpose the text and the policy."""
 
-    def __init__(self, items: Sequence[Item], receivers: Sequence[PartyView], text: ConsentText) -> None:
+    def __init__(
+        self,
+        items: Sequence[Item],
+        receivers: Sequence[PartyView],
+        text: ConsentText,
+        policies: Mapping[Purpose, PurposePolicy],
+    ) -> None:
         self.items, self.receivers, self.text = items, receivers, text
-        self.months = [months for months in MONTHS if months <= text.most_months]
+        self.policies = {purpose: policies[purpose] for purpose in PURPOSES if purpose in policies}
+        self.most_months = max((one.most_months for one in self.policies.values()), default=0)
+        self.months = [months for months in MONTHS if months <= self.most_months]
 
 
 @get("/firm/authorise", guards=[BY_OWNER])
@@ -75,8 +87,9 @@ async def authorise(
     """Grant one consent a purpose."""
     form, offered = await Form.read(request), await _offered(session, now=now)
     with answering(form, lambda refused: _show(request, refused, offered)):
-        purposes = [one for one in PURPOSES if form.has("purpose", one.value)]
-        items = [one.code for one in offered.items if form.has("item", one.code)]
+        purposes = [one for one in offered.policies if form.has("purpose", one.value)]
+        # Also what the page does not offer: who asks for it is refused, which is written down, rather than overheard.
+        items = list(dict.fromkeys(form.values.get("item", [])))
         if not purposes:
             form.fault("purpose", msg("请选择至少一个授权目的"))
         if not items:
@@ -84,7 +97,8 @@ async def authorise(
         receivers = form.ids(
             "receiver", missing=msg("请选择至少一个接收方"), among=[one.id for one in offered.receivers], most=50
         )
-        months = form.whole("months", missing=msg("请选择授权期限"), least=1, most=offered.text.most_months)
+        months = form.whole("months", missing=msg("请选择授权期限"), least=1, most=offered.most_months)
+        life_days = form.whole("life", missing=msg("请选择数据最多保存多久"), least=0, most=max(DATA_LIVES))
         form.ticked("agrees", missing=msg("请阅读授权文本并勾选同意"))
         form.require_sound()
 
@@ -97,6 +111,7 @@ async def authorise(
                     item_codes=items,
                     receiver_ids=receivers,
                     expires_at=latest_expiry(now, months),
+                    data_life_days=life_days or None,
                     text_digest=digest_in(form.first(f"digest_{purpose.value}")),
                     now=now,
                 )
@@ -154,6 +169,43 @@ async def revoke_consent(
     )
 
 
+@get("/firm/consents/{consent_id:uuid}/items/{code:str}", guards=[BY_FIRM])
+async def show_item(
+    request: AnyRequest,
+    consent_id: FromPath[UUID],
+    code: FromPath[str],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> Response[bytes]:
+    """Say what taking one item of a consent back would do, and ask whether the firm is sure."""
+    context = await _item_context(session, viewer, consent_id, code, now=now)
+    return page(request, "desks/consent_item.html", context, form=Form())
+
+
+@post("/firm/consents/{consent_id:uuid}/items/{code:str}/withdraw", guards=[BY_OWNER], status_code=200)
+async def withdraw_item(
+    request: AnyRequest,
+    consent_id: FromPath[UUID],
+    code: FromPath[str],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> Response[bytes]:
+    """Take one item of a consent back."""
+    context = await _item_context(session, viewer, consent_id, code, now=now)
+    return await press(
+        request,
+        session,
+        lambda form: page(request, "desks/consent_item.html", context, form=form),
+        lambda: service.withdraw_item(session, viewer, consent_id, code, now=now),
+        by=viewer.organisation_id,
+        said=msg("这项数据的授权已撤回，新的查询已立即停止。"),
+        to=f"/firm/consents/{consent_id}",
+        must_tick=("sure", msg("请确认您了解撤回的影响")),
+    )
+
+
 @get("/firm/looks", guards=[BY_FIRM])
 async def looks(
     request: AnyRequest,
@@ -178,11 +230,19 @@ async def _offered(session: AsyncSession, *, now: datetime) -> _Offered:
     lenders = {one.lender_id for one in await products.open_products(session, today)}
     found = await parties.parties_by_id(session, {PLATFORM_ID, *lenders})
     receivers = sorted(found.values(), key=lambda one: (one.kind is not OrganisationKind.OPERATOR, one.name))
-    return _Offered(listed, receivers, text_on(today))
+    return _Offered(listed, receivers, text_on(today), await queries.policies(session, today))
 
 
 def _show(request: AnyRequest, form: Form, offered: _Offered) -> Response[bytes]:
-    return page(request, "desks/authorise.html", form=form, offered=offered, usual_months=USUAL_MONTHS)
+    return page(
+        request,
+        "desks/authorise.html",
+        form=form,
+        offered=offered,
+        usual_months=USUAL_MONTHS,
+        lives=DATA_LIVES,
+        by_policy=BY_POLICY,
+    )
 
 
 async def _named(session: AsyncSession, given: Sequence[ConsentView], *, now: datetime) -> dict[str, object]:
@@ -206,4 +266,29 @@ async def _consent_context(
     }
 
 
-ROUTES = (authorise_page, authorise, list_consents, show_consent, revoke_consent, looks)
+async def _item_context(
+    session: AsyncSession, viewer: Viewer, consent_id: UUID, code: str, *, now: datetime
+) -> dict[str, object]:
+    """Return what the page of one item of a consent shows; one that the consent never named is not there."""
+    context = await _consent_context(session, viewer, consent_id, now=now)
+    consent = context["consent"]
+    assert isinstance(consent, ConsentView), "it was just put there"
+    if code not in {*consent.item_codes, *(one.item_code for one in consent.withdrawn)}:
+        raise NotFound
+    return context | {
+        "code": code,
+        "is_last": consent.item_codes == (code,),
+        "ends_dispatches": bool(context["asking"]) and code in ITEMS_OPENED_TO_LENDERS,
+    }
+
+
+ROUTES = (
+    authorise_page,
+    authorise,
+    list_consents,
+    show_consent,
+    revoke_consent,
+    show_item,
+    withdraw_item,
+    looks,
+)
