@@ -15,6 +15,7 @@ from xinyidai.foundation.database import driver, type_of_id
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
 
+MAX_TOLD = 200
 _PRESENTED = "presented"
 _PRESENT = (
     "SELECT set_config('app.subjects', $1, true), set_config('app.purpose', $2, true),"
@@ -135,6 +136,22 @@ async def subjects_allowed(
         },
     )
     return set(found.scalars())
+
+
+async def consents_covering(
+    session: AsyncSession, subject_id: UUID, item_code: str, *, now: datetime
+) -> list[ConsentView]:
+    """Return every consent that a subject ever gave for an item, as far as the transaction may see it, newest first.
+
+    At most MAX_TOLD of them: for telling on which of them something was held, not for deciding whether it may be.
+    """
+    statement = (
+        select(Consent)
+        .where(col(Consent.subject_id) == subject_id, literal(item_code) == col(Consent.item_codes).any_())
+        .order_by(col(Consent.granted_at).desc(), col(Consent.id).desc())
+        .limit(MAX_TOLD)
+    )
+    return [view_of(row, now=now) for row in (await session.execute(statement)).scalars()]
 
 
 def view_of(row: Consent, *, now: datetime) -> ConsentView:

@@ -171,6 +171,10 @@ class ConsentView:
     state: ConsentState
     revoked_at: datetime | None
 
+    def was_in_force(self, at: datetime) -> bool:
+        """Say whether it was in force at a moment, now or in the past."""
+        return self.granted_at <= at < min(self.expires_at, self.revoked_at or self.expires_at)
+
 
 def effective_permission(
     *,
