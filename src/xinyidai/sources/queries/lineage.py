@@ -1,7 +1,7 @@
 """Where facts came from: a firm's invoices with their lines, one fact's life, and the deliveries behind them."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
@@ -13,7 +13,7 @@ from sqlmodel import col
 from xinyidai.access.service import platform_scope
 from xinyidai.consents import queries as consents
 from xinyidai.consents.rules import ConsentMissing, Permission
-from xinyidai.foundation.clock import business_date, start_of_day
+from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import driver
 from xinyidai.foundation.errors import NotFound
 from xinyidai.sources.models import Delivery, Pull
@@ -35,7 +35,7 @@ _COLUMNS: Final = (
 )
 _LINES: Final = f"""
 SELECT {_COLUMNS} FROM sources.invoice_fact
-WHERE firm_id = $1 AND issued_on < $2 AND recorded_at <= $3 AND (superseded_at IS NULL OR superseded_at > $3)
+WHERE firm_id = $1 AND issued_on <= $2 AND recorded_at <= $3 AND (superseded_at IS NULL OR superseded_at > $3)
 ORDER BY delivery_no, line_no
 """  # noqa: S608 - column names are constants
 _ONE: Final = "SELECT {columns} FROM sources.{table} WHERE firm_id = $1 AND delivery_no = $2 AND line_no = $3"
@@ -73,9 +73,8 @@ async def invoice_lines(
     if ITEM not in permission.item_codes:
         raise ConsentMissing(purpose=permission.purpose.value, missing=1, items=[ITEM])
     await consents.present(session, permission)
-    day = business_date(before)
-    first_out = day if start_of_day(day) >= before else day.fromordinal(day.toordinal() + 1)
-    rows = await (await driver(session)).fetch(_LINES, firm_id, first_out, known_at)
+    last_day = business_date(before - timedelta(microseconds=1))
+    rows = await (await driver(session)).fetch(_LINES, firm_id, last_day, known_at)
     await _require_still_permitted(session, permission, ITEM)
     return InvoiceLines(
         invoices=_invoices_of(rows),
