@@ -4,6 +4,7 @@ An indicator looks at nothing beside what it declares: an invoice that it does n
 value stays bit for bit; without any that it names the value is NaN. Tests hold each indicator to both.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,18 +57,30 @@ class Looked:
 
 
 def looked_at(
-    reads: tuple[Reads, ...], invoices: InvoiceColumns, *, as_of: pd.Timestamp, history_months: int = HISTORY_MONTHS
-) -> Looked:
-    """Find the invoices that an indicator with these reads looks at, as of a moment.
+    asked: Sequence[tuple[Reads, ...]],
+    invoices: InvoiceColumns,
+    *,
+    as_of: pd.Timestamp,
+    history_months: int = HISTORY_MONTHS,
+) -> list[Looked]:
+    """Find the invoices that indicators with these reads look at, as of a moment; one answer for each, in order.
 
     One invoice at a time asks which indicators it feeds; all invoices of a firm ask what an indicator rests on.
 
     Parameters
     ----------
+    asked : sequence of tuple of Reads
+        The ``reads`` of the indicators.
     invoices : InvoiceColumns, n_invoices rows
         In any order, of any firms.
     """
     months_back = _months_back(invoices.issued_us, as_of=as_of, history_months=history_months)
+    return [_looked(reads, invoices, months_back, history_months=history_months) for reads in asked]
+
+
+def _looked(
+    reads: tuple[Reads, ...], invoices: InvoiceColumns, months_back: IntArray, *, history_months: int
+) -> Looked:
     read = np.zeros(len(months_back), dtype=np.bool_)
     counted = read.copy()
     for one in reads:

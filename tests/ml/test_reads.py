@@ -37,7 +37,7 @@ def frame_of(rows: list[tuple[object, str, str, int, bool]]) -> pd.DataFrame:
 
 
 def looked_by(reads: tuple[Reads, ...], frame: pd.DataFrame) -> Looked:
-    return looked_at(reads, columns_of(frame), as_of=AS_OF)
+    return looked_at([reads], columns_of(frame), as_of=AS_OF)[0]
 
 
 KINDS_OF_READS = sorted({one.reads for one in INDICATORS}, key=str)

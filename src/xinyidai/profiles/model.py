@@ -34,7 +34,7 @@ def looked_at(code: str, invoices: Invoices, *, as_of: datetime) -> tuple[BoolAr
     from ml.features.invoices import INDICATORS
 
     (indicator,) = (one for one in INDICATORS if one.code == code)
-    found = reads.looked_at(indicator.reads, _columns_of(invoices), as_of=pd.Timestamp(as_of))
+    (found,) = reads.looked_at([indicator.reads], _columns_of(invoices), as_of=pd.Timestamp(as_of))
     return found.read, found.counted
 
 
@@ -43,9 +43,10 @@ def fed_by(invoice: Invoices, *, as_of: datetime) -> tuple[str, ...]:
     from ml.features import reads
     from ml.features.invoices import INDICATORS
 
-    columns, moment = _columns_of(invoice), pd.Timestamp(as_of)
-    looks = {one.reads: reads.looked_at(one.reads, columns, as_of=moment).read.item() for one in INDICATORS}
-    return tuple(one.code for one in INDICATORS if looks[one.reads])
+    asked = list(dict.fromkeys(one.reads for one in INDICATORS))
+    found = reads.looked_at(asked, _columns_of(invoice), as_of=pd.Timestamp(as_of))
+    looks = {one for one, looked in zip(asked, found, strict=True) if looked.read.any()}
+    return tuple(one.code for one in INDICATORS if one.reads in looks)
 
 
 def _columns_of(invoices: Invoices) -> InvoiceColumns:

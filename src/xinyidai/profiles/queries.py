@@ -1,7 +1,8 @@
 """Reads of lineage, both ways, under a permission; the caller writes the audit row."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from uuid import UUID
 
@@ -31,9 +32,12 @@ from xinyidai.profiles.rules.lineage import (
 from xinyidai.profiles.rules.readings import INVOICES, IndicatorText
 from xinyidai.sources.queries import lineage as sources
 from xinyidai.sources.rules.amounts import BoolArray, IntArray
-from xinyidai.sources.rules.origins import INVOICE_FACT, FactLife, FactRef, InvoiceLines
+from xinyidai.sources.rules.origins import INVOICE_FACT, FactLife, FactRef, InvoiceLines, Origin
 
-_DAY_BITS, _NUMBER_BITS = 20, 32
+_NUMBER_BITS = 32
+_LARGEST = (1 << _NUMBER_BITS) - 1
+# Days are counted in numpy from 1970, where an older invoice would be below zero, which no cursor holds.
+_FIRST_DAY, _EPOCH = date.min, date(1970, 1, 1)
 
 
 def indicator_text(code: str) -> IndicatorText:
@@ -71,8 +75,7 @@ async def lineage(
     vector = model.vector_of(frame, 0) if len(frame) else {}
     reading = next(one for one in model.readings_of(vector) if one.code == text.code)
     read, counted = model.looked_at(code, lines.invoices, as_of=as_of)
-    facts = await _facts(session, firm_id, lines, read, counted, cursor=cursor, size=size)
-    came_at = {origin.received_at for origin in (await sources.origins(session, _numbers(lines, read))).values()}
+    origins = await sources.origins(session, set(lines.delivery_no[read].tolist()))
     return IndicatorLineage(
         firm_id=firm_id,
         reading=reading,
@@ -80,8 +83,8 @@ async def lineage(
         known_at=known_at,
         fact_rows=int(read.sum()),
         counted_rows=int(counted.sum()),
-        facts=facts,
-        held_under=await _held_under(session, firm_id, INVOICES, came_at, now=permission.at),
+        facts=_facts(firm_id, lines, read, counted, origins, cursor=cursor, size=size),
+        held_under=await _held_under(session, firm_id, INVOICES, origins.values(), now=permission.at),
         read_under=permission.consent_ids,
     )
 
@@ -115,24 +118,21 @@ async def impact(session: AsyncSession, permission: Permission, ref: FactRef) ->
     )
 
 
-async def _facts(
-    session: AsyncSession,
+def _facts(
     firm_id: UUID,
     lines: InvoiceLines,
     read: BoolArray,
     counted: BoolArray,
+    origins: Mapping[int, Origin],
     *,
     cursor: str | None,
     size: int,
 ) -> Page[FactBehind]:
     """Return the page of the facts that were read, newest first: by day, then as they came."""
-    invoices, before = lines.invoices, before_id(cursor)
-    places = np.flatnonzero(read)
-    days = invoices.issued_on.astype(np.int64)
+    invoices, days = lines.invoices, lines.invoices.issued_on.astype(np.int64)
+    places = np.flatnonzero(read & _before(before_id(cursor), days, lines))
     order = np.lexsort((lines.line_no[places], lines.delivery_no[places], days[places]))[::-1]
-    ids = {int(place): _place_id(days, lines, int(place)) for place in places[order]}
-    shown = [place for place, one in ids.items() if one < before][: size + 1]
-    origins = await sources.origins(session, {int(lines.delivery_no[place]) for place in shown})
+    shown = places[order][: size + 1].tolist()
     facts = [
         FactBehind(
             ref=FactRef(INVOICE_FACT, firm_id, int(lines.delivery_no[place]), int(lines.line_no[place])),
@@ -145,26 +145,32 @@ async def _facts(
         )
         for place in shown
     ]
-    by_ref = {fact.ref: ids[place] for fact, place in zip(facts, shown, strict=True)}
-    return page_of(facts, limit=size, id_of=lambda fact: by_ref[fact.ref])
+    return page_of(facts, limit=size, id_of=_place_of)
 
 
-def _place_id(days: IntArray, lines: InvoiceLines, place: int) -> UUID:
+def _place_of(fact: FactBehind) -> UUID:
     """Return day, delivery and line as one number that sorts as they do, for the cursor."""
-    number = int(days[place]) + (1 << (_DAY_BITS - 1))
-    for part in (lines.delivery_no[place], lines.line_no[place]):
-        number = (number << _NUMBER_BITS) | int(part)
+    number = (fact.issued_on - _FIRST_DAY).days
+    for part in (fact.ref.delivery_no, fact.ref.line_no):
+        number = (number << _NUMBER_BITS) | part
     return UUID(int=number)
 
 
-def _numbers(lines: InvoiceLines, read: BoolArray) -> set[int]:
-    return set(lines.delivery_no[read].tolist())
+def _before(place: UUID, days: IntArray, lines: InvoiceLines) -> BoolArray:
+    """Say of each invoice whether it stands before a place of `_place_of`."""
+    line_no = place.int & _LARGEST
+    delivery_no = (place.int >> _NUMBER_BITS) & _LARGEST
+    day = min(place.int >> (2 * _NUMBER_BITS), _LARGEST) + _FIRST_DAY.toordinal() - _EPOCH.toordinal()
+    in_delivery = (lines.delivery_no < delivery_no) | ((lines.delivery_no == delivery_no) & (lines.line_no < line_no))
+    found: BoolArray = (days < day) | ((days == day) & in_delivery)
+    return found
 
 
 async def _held_under(
-    session: AsyncSession, firm_id: UUID, item_code: str, moments: set[datetime], *, now: datetime
+    session: AsyncSession, firm_id: UUID, item_code: str, origins: Collection[Origin], *, now: datetime
 ) -> tuple[ConsentView, ...]:
-    """Return the consents to the platform that were in force at any of these moments."""
+    """Return the consents to the platform that were in force when any of these deliveries came."""
+    moments = {origin.received_at for origin in origins}
     given = await consents.consents_covering(session, firm_id, item_code, now=now)
     return tuple(
         one
