@@ -25,11 +25,13 @@ from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotAllowed, NotFound, ValueRefused
 from xinyidai.profiles import model, queries, service
 from xinyidai.profiles.rules.lineage import Impact, IndicatorLineage
+from xinyidai.profiles.schemas.lineage import IndicatorLineageOut
 from xinyidai.scoring import service as scoring
 from xinyidai.scoring.rules.scores import ScoreView
 from xinyidai.sources import service as sources
 from xinyidai.sources.rules import DeliveryKind
 from xinyidai.sources.rules.origins import INVOICE_FACT, FactRef
+from xinyidai.sources.rules.pulls import PullSource
 
 SUPERSEDED = {False: 20, True: 200}
 """How many facts are superseded, in the ordinary and in the long run."""
@@ -216,6 +218,30 @@ async def test_lineage_is_paged_newest_first_and_names_delivery_line_and_consent
     }
     assert [one.id for one in pages[0].held_under] == [consent_id]
     assert pages[0].read_under == ()
+
+
+async def test_facts_that_the_platform_fetched_name_the_pull(
+    database: Database, town: Town, admin: asyncpg.Connection, noon: datetime
+) -> None:
+    firm_id, pull_id = town.firms[0].organisation_id, uuid4()
+    await admin.execute(
+        "INSERT INTO sources.pull (id, firm_id, source, state, asked_by, asked_at, months_from, months_to, code_digest,"
+        " attempts, touched_at, pages_done, received, loaded, delivery_id, ended_at)"
+        " SELECT $1, $2, 'tax', 'ready', $2, $3, '2023-06-01', '2025-05-01', '', 1, $3, 1, received, loaded, id, $3"
+        " FROM sources.delivery",
+        pull_id,
+        firm_id,
+        noon,
+    )
+
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        found = await service.show_lineage(session, None, "active_months", firm_id=firm_id, limit=1, now=noon)
+        behind = IndicatorLineageOut.of(found, queries.indicator_text("active_months")).facts[0]
+
+    pull = behind.origin.pull
+    assert pull is not None
+    assert (pull.id, pull.source, pull.asked_at) == (pull_id, PullSource.TAX, noon)
 
 
 async def test_a_fact_tells_the_scores_and_looks_that_saw_it_before_and_after_it_was_replaced(
