@@ -220,6 +220,31 @@ async def test_lineage_is_paged_newest_first_and_names_delivery_line_and_consent
     assert pages[0].read_under == ()
 
 
+async def test_a_permission_for_several_firms_is_for_their_facts_and_no_others(
+    database: Database, town: Town, admin: asyncpg.Connection, noon: datetime
+) -> None:
+    firm_id = town.firms[1].organisation_id
+    row = (await admin.fetch(FACTS, firm_id))[0]
+    ref = FactRef(INVOICE_FACT, firm_id, row["delivery_no"], row["line_no"])
+    stranger = uuid4()
+
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        permission = await a_permission(session, town.firm_ids, now=noon)
+        traced = await queries.lineage(
+            session, permission, "active_months", firm_id=firm_id, as_of=noon, known_at=noon, limit=200
+        )
+        fact = await queries.impact(session, permission, ref)
+        with pytest.raises(NotFound):
+            await queries.lineage(
+                session, permission, "active_months", firm_id=stranger, as_of=noon, known_at=noon, limit=200
+            )
+        with pytest.raises(NotFound):
+            await queries.impact(session, permission, FactRef(INVOICE_FACT, stranger, 1, 1))
+
+    assert {one.ref.firm_id for one in traced.facts.rows} == {fact.life.ref.firm_id} == {firm_id}
+
+
 async def test_facts_that_the_platform_fetched_name_the_pull(
     database: Database, town: Town, admin: asyncpg.Connection, noon: datetime
 ) -> None:

@@ -60,11 +60,16 @@ async def test_names_of_nothing_and_other_firms_are_refused(database: Database, 
         await act_as_platform(session, now=noon)
         town = await a_town(session, firms=2, now=noon)
     own, other = (str(firm.organisation_id) for firm in town.firms)
+    asked = {"indicator": "active_months", "firm_id": own}
 
     async with a_door(database, router, town.firms[0], now=noon) as door:
         answers = [
             await door.get("/profiles/lineage", params={"indicator": "luck", "firm_id": own}),
             await door.get("/profiles/lineage", params={"indicator": "active_months", "firm_id": other}),
+            await door.get("/profiles/lineage", params=asked | {"as_of": "2025-01-01T00:00:00"}),
+            await door.get("/profiles/lineage", params=asked | {"known_at": "2099-01-01T00:00:00Z"}),
+            await door.get("/profiles/lineage", params=asked | {"as_of": "0001-01-01T00:00:00Z"}),
+            await door.get("/profiles/lineage", params=asked | {"cursor": "luck"}),
             await door.get("/profiles/impact", params={"fact": "luck"}),
             await door.get("/profiles/impact", params={"fact": f"invoice_fact:{other}/1.2"}),
         ]
@@ -72,6 +77,10 @@ async def test_names_of_nothing_and_other_firms_are_refused(database: Database, 
     assert [(one.status_code, one.json()["code"]) for one in answers] == [
         (422, "value_refused"),
         (404, "not_found"),
+        (422, "value_refused"),
+        (422, "value_refused"),
+        (422, "value_refused"),
+        (422, "cursor_refused"),
         (422, "value_refused"),
         (404, "not_found"),
     ]

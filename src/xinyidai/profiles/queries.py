@@ -63,14 +63,15 @@ async def lineage(
 
     Raises
     ------
+    NotFound
+        The permission is not for this firm.
     ConsentMissing
         The permission does not cover the firm's invoices, or no longer does.
     ValueRefused
         No indicator has this code.
     """
     text, size = indicator_text(code), limit_of(limit)
-    alone = replace(permission, subject_ids=permission.subject_ids & {firm_id})
-    lines = await sources.invoice_lines(session, alone, before=as_of, known_at=known_at)
+    lines = await sources.invoice_lines(session, permission, firm_id, before=as_of, known_at=known_at)
     frame = model.compute(lines.invoices, as_of=as_of)
     vector = model.vector_of(frame, 0) if len(frame) else {}
     reading = next(one for one in model.readings_of(vector) if one.code == text.code)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from uuid import UUID
 
@@ -35,6 +35,7 @@ FIRMS_AT_ONCE = 100
 """A hundred firms of the largest kind met (20,000 invoices each) are 2 million rows, about 250 MB at a time."""
 
 _SEAL = b"profile:"
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_DATA: Mapping[str, str | None] = {}
 
 
@@ -255,12 +256,14 @@ async def show_lineage(
     NotFound, NotAllowed, ConsentMissing
         Another firm's data; nobody who may trace; no consent in force for the platform, or for the lender that asks.
     ValueRefused
-        No such indicator, or a moment in the future.
+        No such indicator, or a moment in the future, before 1970 or without a time zone.
     """
     moment, known = as_of or _today(now), known_at or now
     for field, told in (("as_of", moment), ("known_at", known)):
-        if told > now:
-            raise ValueRefused(field=field, why="in the future")
+        if told.tzinfo is None:
+            raise ValueRefused(field=field, why="without a time zone")
+        if not _EARLIEST <= told <= now:
+            raise ValueRefused(field=field, why="in the future, or before 1970")
     permission = await _permission_to_trace(session, viewer, firm_id, INVOICES, now=now)
     found = await queries.lineage(
         session, permission, code, firm_id=firm_id, as_of=moment, known_at=known, cursor=cursor, limit=limit

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 import numpy as np
@@ -58,24 +59,27 @@ SELECT delivery_no, line_no FROM line WHERE step > 0 ORDER BY step
 
 
 async def invoice_lines(
-    session: AsyncSession, permission: Permission, *, before: datetime, known_at: datetime
+    session: AsyncSession, permission: Permission, firm_id: UUID, *, before: datetime, known_at: datetime
 ) -> InvoiceLines:
-    """Return the invoices of the permission's one subject as `sources.invoices` does, with the line of each.
+    """Return the invoices of one subject of the permission as `sources.invoices` does, with the line of each.
 
     The caller writes the audit row.
 
     Raises
     ------
+    NotFound
+        The permission is not for this firm.
     ConsentMissing
         As of `sources.invoices`.
     """
-    (firm_id,) = permission.subject_ids
+    if firm_id not in permission.subject_ids:
+        raise NotFound
     if ITEM not in permission.item_codes:
         raise ConsentMissing(purpose=permission.purpose.value, missing=1, items=[ITEM])
     await consents.present(session, permission)
     last_day = business_date(before - timedelta(microseconds=1))
     rows = await (await driver(session)).fetch(_LINES, firm_id, last_day, known_at)
-    await _require_still_permitted(session, permission, ITEM)
+    await _require_still_permitted(session, permission, firm_id, ITEM)
     return InvoiceLines(
         invoices=_invoices_of(rows),
         delivery_no=np.array([row["delivery_no"] for row in rows], dtype=np.int64),
@@ -101,7 +105,7 @@ async def life_of(session: AsyncSession, permission: Permission, ref: FactRef) -
     is_invoice = ref.kind == INVOICE_FACT
     statement = _ONE.format(columns=_COLUMNS if is_invoice else "recorded_at, superseded_at", table=ref.kind)
     row = await (await driver(session)).fetchrow(statement, ref.firm_id, ref.delivery_no, ref.line_no)
-    await _require_still_permitted(session, permission, ref.item_code)
+    await _require_still_permitted(session, permission, ref.firm_id, ref.item_code)
     if row is None:
         raise NotFound
     return FactLife(
@@ -158,9 +162,10 @@ async def _walk(session: AsyncSession, ref: FactRef, *, at: str, to: str) -> tup
     return tuple(FactRef(ref.kind, ref.firm_id, row["delivery_no"], row["line_no"]) for row in rows)
 
 
-async def _require_still_permitted(session: AsyncSession, permission: Permission, item_code: str) -> None:
+async def _require_still_permitted(
+    session: AsyncSession, permission: Permission, firm_id: UUID, item_code: str
+) -> None:
     """Look at the consents once more after a read: they never come back, so it was permitted while it ran."""
-    (firm_id,) = permission.subject_ids
     if not await (await driver(session)).fetchval(_PERMITTED, firm_id, item_code):
         raise ConsentMissing(purpose=permission.purpose.value, missing=1, items=[item_code])
 
