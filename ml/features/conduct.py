@@ -4,7 +4,7 @@ import numpy as np
 
 from ml.features.arrays import FloatArray, IntArray, counts, exact_sums, only_where, ratio
 from ml.features.invoice_rows import InvoiceRows
-from ml.features.turnover import PURCHASES, SALES
+from ml.features.reads import PURCHASES, SALES
 
 
 def void_rates(rows: InvoiceRows) -> dict[str, FloatArray]:

@@ -1,6 +1,20 @@
 """What each indicator of conduct and of partners means."""
 
 from ml.features.indicator import Indicator, Risk, Unit
+from ml.features.reads import (
+    PURCHASES_BLUE,
+    PURCHASES_EVER,
+    PURCHASES_KNOWN,
+    PURCHASES_OF_TWO_YEARS,
+    PURCHASES_OF_YEAR,
+    PURCHASES_WITH_VOID,
+    SALES_BLUE,
+    SALES_EVER,
+    SALES_KNOWN,
+    SALES_OF_TWO_YEARS,
+    SALES_OF_YEAR,
+    SALES_WITH_VOID,
+)
 
 CONDUCT: tuple[Indicator, ...] = (
     Indicator(
@@ -13,6 +27,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="开票前核对购方信息和金额，减少作废",
         advice_en="Check the buyer and the amount before issuing, so fewer invoices are voided",
         description="Void sales invoices over all sales invoices of the window.",
+        reads=SALES_WITH_VOID,
     ),
     Indicator(
         code="void_rate_purchases",
@@ -25,6 +40,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_en="",
         description="Void purchase invoices over all purchase invoices of the window. The supplier voids "
         "them, not the firm.",
+        reads=PURCHASES_WITH_VOID,
     ),
     Indicator(
         code="red_letter_rate_sales",
@@ -37,6 +53,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_en="",
         description="Negative invoices over all valid sales invoices of the window. Returns also show that a "
         "firm sells: no side of risk.",
+        reads=SALES_EVER,
     ),
     Indicator(
         code="red_letter_rate_purchases",
@@ -48,6 +65,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Negative invoices over all valid purchase invoices of the window.",
+        reads=PURCHASES_EVER,
     ),
     Indicator(
         code="red_letter_share_sales",
@@ -59,6 +77,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Amount of negative over amount of other valid sales invoices of the window.",
+        reads=SALES_EVER,
     ),
     Indicator(
         code="red_letter_share_purchases",
@@ -70,6 +89,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Amount of negative over amount of other valid purchase invoices of the window.",
+        reads=PURCHASES_EVER,
     ),
     Indicator(
         code="average_sale_fen",
@@ -81,6 +101,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Mean net amount of valid sales invoices of the window, red letters left out.",
+        reads=SALES_BLUE,
     ),
     Indicator(
         code="average_purchase_fen",
@@ -92,6 +113,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Mean net amount of valid purchase invoices of the window, red letters left out.",
+        reads=PURCHASES_BLUE,
     ),
     Indicator(
         code="largest_sale_share",
@@ -103,6 +125,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="增加中小订单，降低对单笔大单的依赖",
         advice_en="Take more small and middling orders beside the single large one",
         description="Largest valid sales invoice of the window over the sum of those not negative.",
+        reads=SALES_BLUE,
     ),
     Indicator(
         code="days_since_last_sale",
@@ -114,6 +137,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="恢复并保持经营，销售后及时如实开票",
         advice_en="Resume trading and invoice each sale in time",
         description="Shanghai dates from the last valid sales invoice to the as-of date.",
+        reads=SALES_EVER,
     ),
     Indicator(
         code="days_since_last_purchase",
@@ -125,6 +149,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="恢复正常采购并索取发票",
         advice_en="Resume purchases and ask for their invoices",
         description="Shanghai dates from the last valid purchase invoice to the as-of date.",
+        reads=PURCHASES_EVER,
     ),
     Indicator(
         code="longest_sales_gap_days",
@@ -136,6 +161,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Most days from one day with a valid sales invoice to the next, inside the window.",
+        reads=SALES_EVER,
     ),
     Indicator(
         code="customer_count",
@@ -147,6 +173,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="拓展新客户",
         advice_en="Win more customers",
         description="Counterparties with a valid sales invoice in the last 12 months.",
+        reads=SALES_OF_YEAR + SALES_KNOWN,
     ),
     Indicator(
         code="customer_hhi",
@@ -159,6 +186,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_en="Win more customers, so that none is decisive",
         description="Herfindahl index (sum of squared shares, 0 to 1) of positive net sales by customer over "
         "12 months.",
+        reads=SALES_OF_YEAR,
     ),
     Indicator(
         code="customer_top_share",
@@ -170,6 +198,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="拓展客户，降低对最大客户的依赖",
         advice_en="Win customers beside the largest one",
         description="Largest customer's share of positive net sales over 12 months.",
+        reads=SALES_OF_YEAR,
     ),
     Indicator(
         code="customer_repeat_share",
@@ -181,6 +210,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="维护老客户，争取持续订单",
         advice_en="Look after customers for lasting orders",
         description="Customers of the last 12 months invoiced in at least two months, over all of them.",
+        reads=SALES_OF_YEAR,
     ),
     Indicator(
         code="customer_kept_share",
@@ -192,6 +222,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="维护老客户，减少流失",
         advice_en="Look after standing customers",
         description="Customers of the 12 months before the last 12 who bought again in the last 12, over all of them.",
+        reads=SALES_OF_TWO_YEARS,
     ),
     Indicator(
         code="customer_new_share",
@@ -203,6 +234,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Share of 12-month sales to customers first seen in them; needs an earlier year with customers.",
+        reads=SALES_EVER,
     ),
     Indicator(
         code="supplier_count",
@@ -214,6 +246,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="增加合格供应商",
         advice_en="Add qualified suppliers",
         description="Counterparties with a valid purchase invoice in the last 12 months.",
+        reads=PURCHASES_OF_YEAR + PURCHASES_KNOWN,
     ),
     Indicator(
         code="supplier_hhi",
@@ -225,6 +258,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="增加备选供应商，降低对个别供应商的依赖",
         advice_en="Add suppliers, so that none is decisive",
         description="Herfindahl index of positive net purchases by supplier over 12 months.",
+        reads=PURCHASES_OF_YEAR,
     ),
     Indicator(
         code="supplier_top_share",
@@ -236,6 +270,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="增加备选供应商，降低对最大供应商的依赖",
         advice_en="Add suppliers beside the largest one",
         description="Largest supplier's share of positive net purchases over 12 months.",
+        reads=PURCHASES_OF_YEAR,
     ),
     Indicator(
         code="supplier_repeat_share",
@@ -247,6 +282,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="与主要供应商建立长期合作",
         advice_en="Build lasting relations with main suppliers",
         description="Suppliers of the last 12 months invoiced in at least two months, over all of them.",
+        reads=PURCHASES_OF_YEAR,
     ),
     Indicator(
         code="supplier_kept_share",
@@ -258,6 +294,7 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_zh="与主要供应商建立长期合作",
         advice_en="Build lasting relations with main suppliers",
         description="Suppliers of the 12 months before the last 12 used again in the last 12, over all of them.",
+        reads=PURCHASES_OF_TWO_YEARS,
     ),
     Indicator(
         code="supplier_new_share",
@@ -270,5 +307,6 @@ CONDUCT: tuple[Indicator, ...] = (
         advice_en="",
         description="Share of 12-month purchases from suppliers first seen in them; needs an earlier year "
         "with suppliers.",
+        reads=PURCHASES_EVER,
     ),
 )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ml.features.reads import Reads
+
 
 class Unit(StrEnum):
     """Unit of an indicator's value."""
@@ -27,7 +29,7 @@ class Indicator:
     """One named number about a firm.
 
     ``is_mutable`` says that the firm can move the value by lawful conduct within a year; advice is empty where it
-    cannot, so nobody is told to grow older or to delete a record.
+    cannot, so nobody is told to grow older or to delete a record. ``reads`` names every invoice the value rests on.
     """
 
     code: str
@@ -39,3 +41,4 @@ class Indicator:
     advice_zh: str
     advice_en: str
     description: str
+    reads: tuple[Reads, ...]

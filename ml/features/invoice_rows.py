@@ -9,6 +9,9 @@ import pandas as pd
 
 from ml.features.arrays import BoolArray, IntArray
 
+HISTORY_MONTHS = 36
+"""How far back the window goes, in rolling months."""
+
 COLUMNS = ("enterprise_id", "issued_at", "direction", "counterparty_id", "net_fen", "tax_fen", "is_void")
 _COLUMN_OF = {"firm": "enterprise_id", "partner": "counterparty_id"}
 
@@ -92,7 +95,7 @@ def read_invoices(invoices: pd.DataFrame | InvoiceColumns, *, as_of: pd.Timestam
     columns = invoices if isinstance(invoices, InvoiceColumns) else columns_of(invoices)
     if history_months < 12:
         raise InvoiceFrameInvalid("history_months must be at least 12")
-    bounds = _month_bounds(as_of, history_months)
+    bounds = month_bounds(as_of, history_months)
     inside = (columns.issued_us >= bounds[0]) & (columns.issued_us < bounds[-1])
     everything = bool(inside.all())
 
@@ -148,7 +151,7 @@ def columns_of(invoices: pd.DataFrame) -> InvoiceColumns:
     )
 
 
-def _month_bounds(as_of: pd.Timestamp, months: int) -> IntArray:
+def month_bounds(as_of: pd.Timestamp, months: int) -> IntArray:
     """Give the months + 1 ascending edges of the rolling months, in microseconds UTC.
 
     A month without the as-of day (the 31st) ends on its last day instead.

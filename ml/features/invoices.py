@@ -9,9 +9,9 @@ import pandas as pd
 from ml.features.conduct import conduct_indicators, void_rates
 from ml.features.conduct_catalogue import CONDUCT
 from ml.features.indicator import Indicator as Indicator
+from ml.features.invoice_rows import HISTORY_MONTHS, read_invoices
 from ml.features.invoice_rows import InvoiceColumns as InvoiceColumns
 from ml.features.invoice_rows import InvoiceFrameInvalid as InvoiceFrameInvalid
-from ml.features.invoice_rows import read_invoices
 from ml.features.partners import partner_indicators
 from ml.features.turnover import monthly_turnover, turnover_indicators
 from ml.features.turnover_catalogue import TURNOVER
@@ -24,7 +24,7 @@ _COLUMNS = pd.Index(_CODES)
 
 
 def invoice_indicators(
-    invoices: pd.DataFrame | InvoiceColumns, *, as_of: pd.Timestamp, history_months: int = 36
+    invoices: pd.DataFrame | InvoiceColumns, *, as_of: pd.Timestamp, history_months: int = HISTORY_MONTHS
 ) -> pd.DataFrame:
     """Compute every invoice indicator of every firm, from what was issued before the as-of moment.
 

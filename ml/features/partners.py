@@ -7,7 +7,7 @@ import pandas as pd
 
 from ml.features.arrays import BoolArray, FloatArray, IntArray, counts, exact_sums, only_where, ratio
 from ml.features.invoice_rows import InvoiceRows
-from ml.features.turnover import PURCHASES, SALES, YEAR
+from ml.features.reads import PURCHASES, SALES, YEAR
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,11 @@ import numpy as np
 
 from ml.features.arrays import BoolArray, FloatArray, IntArray, counts, exact_sums, only_where, ratio, row_sums
 from ml.features.invoice_rows import InvoiceRows
+from ml.features.reads import PURCHASES, SALES, YEAR
 
-YEAR = 12
 # A sale a month older weighs a tenth less: half of the weight lies in the last 6.6 months.
 _RECENCY = 0.9
 _LEAST_MONTHS = 3
-PURCHASES, SALES = 0, 1
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,15 @@
 """What each indicator of turnover means."""
 
 from ml.features.indicator import Indicator, Risk, Unit
+from ml.features.reads import (
+    PURCHASES_EVER,
+    PURCHASES_KNOWN,
+    PURCHASES_OF_YEAR,
+    SALES_EVER,
+    SALES_KNOWN,
+    SALES_OF_TWO_YEARS,
+    SALES_OF_YEAR,
+)
 
 TURNOVER: tuple[Indicator, ...] = (
     Indicator(
@@ -14,6 +23,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_en="",
         description="Rolling months since the first valid invoice of either side, that month included; at "
         "most the window.",
+        reads=SALES_EVER + PURCHASES_EVER,
     ),
     Indicator(
         code="active_months",
@@ -25,6 +35,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Months of the window with a valid invoice of either side.",
+        reads=SALES_EVER + PURCHASES_EVER,
     ),
     Indicator(
         code="sales_12m_fen",
@@ -36,6 +47,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="对已发生而未开票的销售及时如实开票",
         advice_en="Invoice in full, and in time, sales that were really made",
         description="Net amount of valid sales invoices of the last 12 months, red letters deducted.",
+        reads=SALES_OF_YEAR + SALES_KNOWN,
     ),
     Indicator(
         code="purchases_12m_fen",
@@ -47,6 +59,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="采购时向供应商索取合规发票",
         advice_en="Ask suppliers for a proper invoice on each purchase",
         description="Net amount of valid purchase invoices of the last 12 months, red letters deducted.",
+        reads=PURCHASES_OF_YEAR + PURCHASES_KNOWN,
     ),
     Indicator(
         code="sales_total_fen",
@@ -58,6 +71,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Net amount of valid sales invoices of the whole window.",
+        reads=SALES_EVER,
     ),
     Indicator(
         code="sales_recency_weighted_fen",
@@ -69,6 +83,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="保持每月稳定的销售和如实开票",
         advice_en="Keep sales, and their invoices, steady each month",
         description="Monthly net sales of the window, each month back weighing a tenth less.",
+        reads=SALES_EVER,
     ),
     Indicator(
         code="sales_growth_yoy",
@@ -80,6 +95,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="稳定老客户订单，防止销售下滑",
         advice_en="Secure the orders of standing customers against a fall in sales",
         description="Sales of the last 12 months over the 12 before, less one; needs 24 months of sales history.",
+        reads=SALES_OF_TWO_YEARS + SALES_KNOWN,
     ),
     Indicator(
         code="sales_recent_share",
@@ -91,6 +107,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Net sales of the last 3 months over those of 12.",
+        reads=SALES_OF_YEAR,
     ),
     Indicator(
         code="sales_trend",
@@ -103,6 +120,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_en="Keep monthly sales steady or growing",
         description="Least-squares slope of monthly net sales over the last 12 months (or since the first "
         "sale), per month, over their mean.",
+        reads=SALES_OF_YEAR + SALES_KNOWN,
     ),
     Indicator(
         code="sales_volatility",
@@ -115,6 +133,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_en="Spread deliveries over the year where the business allows",
         description="Standard deviation of monthly net sales over the last 12 months (or since the first "
         "sale), over their mean.",
+        reads=SALES_OF_YEAR + SALES_KNOWN,
     ),
     Indicator(
         code="sales_peak_share",
@@ -126,6 +145,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="在淡季发展补充业务，降低对旺季的依赖",
         advice_en="Build a second line for the slack season",
         description="Largest monthly net sales of the last 12 months over their sum.",
+        reads=SALES_OF_YEAR,
     ),
     Indicator(
         code="sales_idle_months",
@@ -137,6 +157,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="保持经营连续，销售发生当月如实开票",
         advice_en="Keep trading, and invoice a sale in the month it is made",
         description="Months of the last 12 without a valid sales invoice.",
+        reads=SALES_OF_YEAR + SALES_KNOWN,
     ),
     Indicator(
         code="sales_coverage",
@@ -148,6 +169,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="保持经营连续，销售发生当月如实开票",
         advice_en="Keep trading, and invoice a sale in the month it is made",
         description="Months with a valid sales invoice over the months since the first one.",
+        reads=SALES_EVER,
     ),
     Indicator(
         code="loss_months",
@@ -159,6 +181,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="控制库存，使采购与销售节奏相称",
         advice_en="Keep stock, and so purchases, in step with sales",
         description="Months of the last 12 in which net purchases exceed net sales.",
+        reads=SALES_OF_YEAR + SALES_KNOWN + PURCHASES_OF_YEAR + PURCHASES_KNOWN,
     ),
     Indicator(
         code="gross_margin",
@@ -171,6 +194,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_en="",
         description="Net sales less net purchases of the last 12 months, over net sales. Purchases are "
         "invoices, not cost of sales.",
+        reads=SALES_OF_YEAR + PURCHASES_OF_YEAR + PURCHASES_KNOWN,
     ),
     Indicator(
         code="sales_to_purchases",
@@ -182,6 +206,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Net sales over net purchases of the last 12 months.",
+        reads=SALES_OF_YEAR + SALES_KNOWN + PURCHASES_OF_YEAR,
     ),
     Indicator(
         code="sales_invoices_12m",
@@ -194,6 +219,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_en="",
         description="Valid sales invoices of the last 12 months. No advice: splitting invoices would move it "
         "and mean nothing.",
+        reads=SALES_OF_YEAR + SALES_KNOWN,
     ),
     Indicator(
         code="purchase_invoices_12m",
@@ -206,6 +232,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_en="",
         description="Valid purchase invoices of the last 12 months. No advice: splitting invoices would move "
         "it and mean nothing.",
+        reads=PURCHASES_OF_YEAR + PURCHASES_KNOWN,
     ),
     Indicator(
         code="output_tax_rate",
@@ -217,6 +244,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Tax over net amount of valid sales invoices of the last 12 months.",
+        reads=SALES_OF_YEAR,
     ),
     Indicator(
         code="input_tax_rate",
@@ -228,6 +256,7 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Tax over net amount of valid purchase invoices of the last 12 months.",
+        reads=PURCHASES_OF_YEAR,
     ),
     Indicator(
         code="tax_burden",
@@ -239,5 +268,6 @@ TURNOVER: tuple[Indicator, ...] = (
         advice_zh="",
         advice_en="",
         description="Output tax less input tax of the last 12 months, over net sales.",
+        reads=SALES_OF_YEAR + PURCHASES_OF_YEAR + PURCHASES_KNOWN,
     ),
 )

@@ -51,6 +51,9 @@ async def test_every_page_of_the_desk_is_whole_and_accessible(
         "/firm/looks",
         "/firm/data",
         "/firm/profile",
+        "/firm/profile/indicators/sales_12m_fen",
+        "/firm/profile/indicators/supplier_new_share",
+        f"/firm/profile/fact?name=invoice_fact:{desk.firm.organisation_id}/1.2",
         "/firm/demands",
         "/firm/demands/new",
         demand,
@@ -77,7 +80,17 @@ async def test_pages_fit_the_narrowest_window_in_the_dark_too(
     browser: Browser, database: Database, noon: datetime, desk: FullDesk
 ) -> None:
     demand = f"/firm/demands/{desk.demand.id}"
-    paths = ["/", "/firm", "/firm/profile", "/firm/demands/new", demand, f"{demand}/indications", f"{demand}/offers"]
+    lineage = "/firm/profile/indicators/sales_12m_fen"
+    paths = [
+        "/",
+        "/firm",
+        "/firm/profile",
+        lineage,
+        "/firm/demands/new",
+        demand,
+        f"{demand}/indications",
+        f"{demand}/offers",
+    ]
     found: dict[str, list[str]] = {}
 
     async with a_server(database, now=noon) as served, a_page(browser, served, size="narrow", is_dark=True) as watched:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Role
 from xinyidai.access.service import act_as_platform
+from xinyidai.desks.pages import firm_lineage
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import PostgresServer
 from xinyidai.foundation.pages.rendering import environment
@@ -20,6 +21,7 @@ from xinyidai.foundation.pages.words import Language
 from xinyidai.matching import service as matching
 from xinyidai.matching.rules.states import DeclineReason
 from xinyidai.parties.rules import PartyId
+from xinyidai.profiles import model
 
 ANSWERS: dict[str, str | list[str]] = {
     "use": "raw_materials",
@@ -398,6 +400,43 @@ async def test_the_profile_shows_score_reasons_sales_and_asks_for_a_person(reade
     assert page.count('<tr><th scope="row">') > 24
     assert empty.status_code == 422
     assert asked.headers["location"] == "/firm/profile"
+
+
+async def test_each_indicator_leads_to_its_facts_and_each_fact_to_what_used_it(
+    reader: Reader, desk: FullDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(firm_lineage, "FACTS_SHOWN", 5)
+    await reader.send("/firm/profile/score", {}, shown_on="/firm/profile")
+    profile = await reader.read("/firm/profile")
+    links = re.findall(r'href="(/firm/profile/indicators/\w+)"', profile)
+    first = await reader.read("/firm/profile/indicators/sales_total_fen")
+    following = re.search(r'href="(/firm/profile/indicators/sales_total_fen\?cursor=[^"]+)"', first)
+    assert following is not None
+    second = await reader.read(following.group(1))
+    facts = [re.findall(r"/firm/profile/fact\?name=[^\"]+", page) for page in (first, second)]
+    fact = await reader.read(facts[0][0])
+
+    assert len(links) == len(set(links)) == len(model.indicator_texts())
+    assert len(facts[0]) == 5
+    assert not set(facts[0]) & set(facts[1])
+    assert "近12个月销售额" in fact
+    assert "经由评分" in fact
+    assert f'href="/firm/demands/{desk.demand.id}"' in fact
+    assert re.search(r"评分 \d+ 分", fact)
+
+
+async def test_an_indicator_or_fact_that_is_not_there_is_not_found(reader: Reader, desk: FullDesk) -> None:
+    own, another = desk.firm.organisation_id, desk.banks[0].id
+    paths = [
+        "/firm/profile/indicators/luck",
+        "/firm/profile/fact?name=luck",
+        f"/firm/profile/fact?name=invoice_fact:{own}/999.1",
+        f"/firm/profile/fact?name=invoice_fact:{another}/1.2",
+    ]
+
+    answers = [(await reader.client.get(path)).status_code for path in paths]
+
+    assert answers == [404] * 4
 
 
 async def test_an_old_score_is_told_as_the_former_one(

@@ -27,6 +27,14 @@ COMMANDS: Final = {
     ),
     "release": ("models", "Put a model into use: one person proposes it, another approves its digest."),
     "score": ("models", "Score the firm with this CREDIT_CODE now, under its consent to the platform, with reasons."),
+    "lineage": (
+        "tracing",
+        "List the facts that an INDICATOR of the FIRM with this credit code rests on, each with where it came from.",
+    ),
+    "impact": (
+        "tracing",
+        "Tell what a FACT (kind:firm/delivery.line) touched: indicators, decisions, profiles; and its succession.",
+    ),
     "replay": ("upkeep", "Make every decision again from its kept inputs, and from the facts while they live."),
     "verify": ("upkeep", "Recompute every seal, fact and balance; name each row that is not as it was written."),
     "seal": ("upkeep", "Seal now what the every-minute job would seal."),

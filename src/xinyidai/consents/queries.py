@@ -30,6 +30,7 @@ from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
 from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PLATFORM_ID, PartyId, PartyView
 
+MAX_TOLD = 200
 _PRESENTED = "presented"
 _PRESENT = (
     "SELECT set_config('app.subjects', $1, true), set_config('app.purpose', $2, true),"
@@ -226,6 +227,24 @@ async def subjects_allowed(
         },
     )
     return set(found.scalars())
+
+
+async def consents_covering(
+    session: AsyncSession, subject_id: UUID, item_code: str, *, now: datetime
+) -> list[ConsentView]:
+    """Return every consent that a subject ever gave for an item, as far as the transaction may see it, newest first.
+
+    At most MAX_TOLD of them: for telling on which of them something was held, not for deciding whether it may be.
+    """
+    statement = (
+        select(Consent)
+        .where(col(Consent.subject_id) == subject_id, literal(item_code) == col(Consent.item_codes).any_())
+        .order_by(col(Consent.granted_at).desc(), col(Consent.id).desc())
+        .limit(MAX_TOLD)
+    )
+    rows = (await session.execute(statement)).scalars().all()
+    withdrawn = await withdrawals(session, [row.id for row in rows])
+    return [view_of(row, withdrawn.get(row.id, ()), now=now) for row in rows]
 
 
 def view_of(row: Consent, withdrawn: tuple[WithdrawnItem, ...], *, now: datetime) -> ConsentView:

@@ -1,8 +1,9 @@
 """Reads of decisions. Rows are held to the viewer's scope by row-level security."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,8 +13,8 @@ from sqlmodel import col
 from xinyidai.access.rules import Viewer
 from xinyidai.decisions.keys import OpenKey, keys_by_id
 from xinyidai.decisions.models import Decision
-from xinyidai.decisions.opening import open_reasons
-from xinyidai.decisions.rules import Explanation, Outcome
+from xinyidai.decisions.opening import open_reasons, open_vector
+from xinyidai.decisions.rules import DecisionInputs, Explanation, Outcome, RecordedAs
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
 
@@ -26,6 +27,60 @@ class DecisionLine:
     kind: str
     made_at: datetime
     outcome: Outcome
+
+
+MAX_OPENED: Final = 1_000
+FindRecords = Callable[[AsyncSession, Sequence[UUID]], Awaitable[Mapping[UUID, UUID]]]
+_records: dict[str, tuple[str, FindRecords]] = {}
+
+
+def register_records(kind: str, record_kind: str, find: FindRecords) -> None:
+    """Say which row a decision of a kind lives on in; once, by the room that makes them.
+
+    `find` returns the rows' ids by the decisions', as far as the transaction may see them.
+    """
+    _records[kind] = (record_kind, find)
+
+
+async def recorded_as(session: AsyncSession, decision_ids: Mapping[UUID, str]) -> dict[UUID, RecordedAs]:
+    """Return the rows that decisions live on in; those of a kind that no room registered are left out.
+
+    Parameters
+    ----------
+    decision_ids : mapping of UUID to str
+        Each decision's kind by its id.
+    """
+    found: dict[UUID, RecordedAs] = {}
+    for kind in sorted(set(decision_ids.values()) & _records.keys()):
+        record_kind, find = _records[kind]
+        rows = await find(session, [one for one, its_kind in decision_ids.items() if its_kind == kind])
+        found |= {decision_id: RecordedAs(record_kind, row_id) for decision_id, row_id in rows.items()}
+    return found
+
+
+async def inputs_since(session: AsyncSession, subject_id: UUID, *, since: datetime) -> list[DecisionInputs]:
+    """Return what was decided about a subject from a moment on, oldest first, with the vectors opened.
+
+    At most MAX_OPENED; the caller has checked the right to look. Raises `CiphertextAltered` where one does not open.
+    """
+    statement = (
+        select(Decision)
+        .where(col(Decision.subject_id) == subject_id, col(Decision.made_at) >= since)
+        .order_by(col(Decision.made_at), col(Decision.id))
+        .limit(MAX_OPENED)
+    )
+    rows = (await session.execute(statement)).scalars().all()
+    keys = await keys_by_id(session, {row.key_id for row in rows})
+    return [
+        DecisionInputs(
+            id=row.id,
+            kind=row.kind,
+            made_at=row.made_at,
+            outcome=row.outcome,
+            vector=open_vector(keys[row.key_id], row.id, row.vector_sealed)[0] if row.key_id in keys else None,
+        )
+        for row in rows
+    ]
 
 
 async def explanation(session: AsyncSession, viewer: Viewer, decision_id: UUID) -> Explanation:

@@ -71,6 +71,25 @@ class Explanation:
     versions: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class DecisionInputs:
+    """A decision with its vector opened; None once the key is destroyed."""
+
+    id: UUID
+    kind: str
+    made_at: datetime
+    outcome: Outcome
+    vector: Vector | None
+
+
+@dataclass(frozen=True)
+class RecordedAs:
+    """The row of the room that decided, in which a decision lives on: a score, a demand."""
+
+    kind: str
+    id: UUID
+
+
 class Leg(StrEnum):
     """Which part of a replay went another way."""
 

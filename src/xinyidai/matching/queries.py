@@ -328,6 +328,14 @@ async def lenders_asked(session: AsyncSession, demand_id: UUID) -> dict[UUID, Di
     return {lender_id: DispatchState(state) for lender_id, state in found}
 
 
+async def demands_by_decision(session: AsyncSession, decision_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return the ids of the demands that decisions matched, as far as the transaction may see them."""
+    statement = select(col(Matching.decision_id), col(Matching.demand_id)).where(
+        col(Matching.decision_id).in_(decision_ids)
+    )
+    return {row.decision_id: row.demand_id for row in await session.execute(statement)}
+
+
 def _offers_seen_by(viewer: Viewer) -> Select[Offer, OfferStanding]:
     statement = select(Offer, OfferStanding).join(OfferStanding, col(OfferStanding.offer_id) == col(Offer.id))
     if viewer.is_one_of(OrganisationKind.LENDER):

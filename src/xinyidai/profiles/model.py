@@ -1,6 +1,6 @@
 """The one door from profiles to `ml`: floats stay behind it, integers and hexadecimal texts come out.
 
-`ml` is imported when first used, so a web process that shows no profile does not carry it.
+What computes in `ml` is imported when first used, so a web process that shows no profile does not carry it.
 """
 
 import hashlib
@@ -13,7 +13,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from ml.features.invoice_rows import InvoiceColumns
 from xinyidai.profiles.rules.readings import IndicatorText, Measure, Reading
+from xinyidai.sources.rules.amounts import BoolArray
 from xinyidai.sources.rules.invoices import Invoices
 
 _MILLION = 1_000_000
@@ -21,10 +23,34 @@ _MILLION = 1_000_000
 
 def compute(invoices: Invoices, *, as_of: datetime) -> pd.DataFrame:
     """Compute every indicator of the firms that have an invoice in the window; see `ml.features.invoices`."""
-    from ml.features.invoice_rows import InvoiceColumns
     from ml.features.invoices import invoice_indicators
 
-    columns = InvoiceColumns(
+    return invoice_indicators(_columns_of(invoices), as_of=pd.Timestamp(as_of))
+
+
+def looked_at(code: str, invoices: Invoices, *, as_of: datetime) -> tuple[BoolArray, BoolArray]:
+    """Say of each invoice whether the indicator looks at it, and whether it counts it; see `ml.features.reads`."""
+    from ml.features import reads
+    from ml.features.invoices import INDICATORS
+
+    (indicator,) = (one for one in INDICATORS if one.code == code)
+    (found,) = reads.looked_at([indicator.reads], _columns_of(invoices), as_of=pd.Timestamp(as_of))
+    return found.read, found.counted
+
+
+def fed_by(invoice: Invoices, *, as_of: datetime) -> tuple[str, ...]:
+    """Return the indicators that look at an invoice, given as a single row, in the order of the catalogue."""
+    from ml.features import reads
+    from ml.features.invoices import INDICATORS
+
+    asked = list(dict.fromkeys(one.reads for one in INDICATORS))
+    found = reads.looked_at(asked, _columns_of(invoice), as_of=pd.Timestamp(as_of))
+    looks = {one for one, looked in zip(asked, found, strict=True) if looked.read.any()}
+    return tuple(one.code for one in INDICATORS if one.reads in looks)
+
+
+def _columns_of(invoices: Invoices) -> InvoiceColumns:
+    return InvoiceColumns(
         firms=np.array(invoices.firms, dtype=object),
         firm=invoices.firm,
         issued_us=invoices.issued_at_us,
@@ -34,7 +60,6 @@ def compute(invoices: Invoices, *, as_of: datetime) -> pd.DataFrame:
         tax_fen=invoices.tax_fen,
         is_void=invoices.is_void,
     )
-    return invoice_indicators(columns, as_of=pd.Timestamp(as_of))
 
 
 @cache

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from uuid import UUID
 
@@ -19,19 +19,23 @@ from xinyidai.consents.rules import Permission, Purpose
 from xinyidai.decisions import service as decisions
 from xinyidai.foundation.canonical import canonical_bytes
 from xinyidai.foundation.clock import business_date, start_of_day
-from xinyidai.foundation.errors import ValueRefused
+from xinyidai.foundation.errors import NotFound, ValueRefused
 from xinyidai.foundation.ids import new_id
-from xinyidai.profiles import model
+from xinyidai.parties.rules import PLATFORM_ID, PartyId
+from xinyidai.profiles import model, queries
 from xinyidai.profiles.models import Profile
 from xinyidai.profiles.rules.fingerprints import NOTHING, lineages
+from xinyidai.profiles.rules.lineage import Impact, IndicatorLineage
 from xinyidai.profiles.rules.months import MonthOfSales, monthly_sales
 from xinyidai.profiles.rules.readings import INVOICES, Lineage, ProfileView
 from xinyidai.sources import queries as sources
+from xinyidai.sources.rules.origins import FactRef
 
 FIRMS_AT_ONCE = 100
 """A hundred firms of the largest kind met (20,000 invoices each) are 2 million rows, about 250 MB at a time."""
 
 _SEAL = b"profile:"
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_DATA: Mapping[str, str | None] = {}
 
 
@@ -229,6 +233,108 @@ def _row(
         "facts_fingerprint": shown.lineage.fingerprint,
         "shown_at": now,
     }
+
+
+async def show_lineage(
+    session: AsyncSession,
+    viewer: Viewer | None,
+    code: str,
+    *,
+    firm_id: UUID,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+    now: datetime,
+) -> IndicatorLineage:
+    """Show what an indicator of a firm rests on; one audit row. See `queries.lineage`.
+
+    `viewer` None is the platform itself, in platform scope. Without moments it is of today, as known now.
+
+    Raises
+    ------
+    NotFound, NotAllowed, ConsentMissing
+        Another firm's data; nobody who may trace; no consent in force for the platform, or for the lender that asks.
+    ValueRefused
+        No such indicator, or a moment in the future, before 1970 or without a time zone.
+    """
+    moment, known = as_of or _today(now), known_at or now
+    for field, told in (("as_of", moment), ("known_at", known)):
+        if told.tzinfo is None:
+            raise ValueRefused(field=field, why="without a time zone")
+        if not _EARLIEST <= told <= now:
+            raise ValueRefused(field=field, why="in the future, or before 1970")
+    permission = await _permission_to_trace(session, viewer, firm_id, INVOICES, now=now)
+    found = await queries.lineage(
+        session, permission, code, firm_id=firm_id, as_of=moment, known_at=known, cursor=cursor, limit=limit
+    )
+    await _write_down_tracing(session, viewer, permission, "lineage", object_kind="indicator", object_id=code)
+    return found
+
+
+async def show_impact(session: AsyncSession, viewer: Viewer | None, ref: FactRef, *, now: datetime) -> Impact:
+    """Show all that a fact touched; one audit row. See `queries.impact`.
+
+    The operator, and the platform itself (`viewer` None), see the decisions about the firm and who was shown its
+    profile; a firm its own; a lender only what was shown to it.
+
+    Raises
+    ------
+    NotFound, NotAllowed, ConsentMissing
+        As of `show_lineage`; or there is no such fact.
+    """
+    permission = await _permission_to_trace(session, viewer, ref.firm_id, ref.item_code, now=now)
+    if viewer is None or viewer.is_one_of(OrganisationKind.OPERATOR):
+        async with platform_scope(session):
+            found = await queries.impact(session, permission, ref)
+    else:
+        found = await queries.impact(session, permission, ref)
+    await _write_down_tracing(session, viewer, permission, "impact", object_kind="fact", object_id=str(ref))
+    return found
+
+
+async def _permission_to_trace(
+    session: AsyncSession, viewer: Viewer | None, firm_id: UUID, item_code: str, *, now: datetime
+) -> Permission:
+    """Return on what right a firm's facts are traced: its own, or a consent that names the platform or the lender."""
+    if viewer is not None and viewer.is_one_of(OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER):
+        if firm_id != viewer.organisation_id:
+            raise NotFound
+        return await consents.require_own(session, viewer, item_codes=[item_code], now=now)
+    receiver_id = PLATFORM_ID
+    if viewer is not None and not viewer.is_one_of(OrganisationKind.OPERATOR):
+        requires_kind(viewer, OrganisationKind.LENDER, OrganisationKind.GUARANTOR)
+        receiver_id = PartyId(viewer.organisation_id)
+    return await consents.require(
+        session,
+        receiver_id=receiver_id,
+        subject_ids=[firm_id],
+        purpose=Purpose.PRE_LOAN,
+        item_codes=[item_code],
+        now=now,
+    )
+
+
+async def _write_down_tracing(
+    session: AsyncSession,
+    viewer: Viewer | None,
+    permission: Permission,
+    what: str,
+    *,
+    object_kind: str,
+    object_id: str,
+) -> None:
+    await audit.write_down(
+        session,
+        viewer,
+        action=f"profiles.{what}_shown",
+        subject_ids=sorted(permission.subject_ids),
+        object_kind=object_kind,
+        object_id=object_id,
+        now=permission.at,
+        purpose=permission.purpose.value,
+        consent_ids=permission.consent_ids,
+    )
 
 
 async def kept_values(session: AsyncSession, profile: Profile) -> Mapping[str, str | None] | None:

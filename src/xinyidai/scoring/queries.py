@@ -137,6 +137,12 @@ async def score_of_review(session: AsyncSession, score_id: UUID) -> ScoreView:
     return (await _views(session, [await session.get_one(Score, score_id)]))[0]
 
 
+async def scores_by_decision(session: AsyncSession, decision_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return the ids of scores by those of their decisions, as far as the transaction may see them."""
+    statement = select(col(Score.decision_id), col(Score.id)).where(col(Score.decision_id).in_(decision_ids))
+    return {row.decision_id: row.id for row in await session.execute(statement)}
+
+
 async def _views(session: AsyncSession, rows: Sequence[Score]) -> list[ScoreView]:
     told = await decisions.explanations(session, [row.decision_id for row in rows])
     return [

@@ -118,3 +118,10 @@ class ConsentView:
     text_digest: bytes
     state: ConsentState
     revoked_at: datetime | None
+
+    def covered(self, item_code: str, at: datetime) -> bool:
+        """Say whether it was in force for an item at a moment, now or in the past."""
+        taken_back = [one.withdrawn_at for one in self.withdrawn if one.item_code == item_code]
+        is_named = item_code in self.item_codes or bool(taken_back)
+        revoked = [self.revoked_at] if self.revoked_at else []
+        return is_named and self.granted_at <= at < min([self.expires_at, *revoked, *taken_back])

@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from xinyidai.decisions import queries as decision_reads
+from xinyidai.decisions.queries import register_records
 from xinyidai.decisions.rules import Decided, Outcome, Vector
 from xinyidai.decisions.service import register_replayer
 from xinyidai.demands import queries as demands
 from xinyidai.foundation.canonical import digest
+from xinyidai.matching import queries
 from xinyidai.matching.models import Shelf
 from xinyidai.matching.rules.eligibility import REPLAYABLE, Fact, OnShelf, decide
 from xinyidai.matching.rules.records import APPLICANT, facts_of, outcome_of, product_of, standings_of
@@ -83,3 +85,4 @@ async def _vector_again(session: AsyncSession, one: Decided) -> Vector | None:
 
 
 register_replayer(KIND, MatchReplayer())
+register_records(KIND, "demand", queries.demands_by_decision)

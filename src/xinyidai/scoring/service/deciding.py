@@ -9,6 +9,7 @@ from xinyidai.consents.rules import Permission
 from xinyidai.decisions.rules import Reason, Scalar
 from xinyidai.foundation.canonical import Json
 from xinyidai.profiles.model import indicator_texts
+from xinyidai.profiles.rules.lineage import FINGERPRINT
 from xinyidai.profiles.service import Drawn
 from xinyidai.scoring.model import Scored
 from xinyidai.scoring.rules.reasons import reason_of
@@ -57,7 +58,7 @@ def vector_for(
         "known_at": known_at.isoformat(),
         "purpose": permission.purpose.value,
         "receiver_id": str(permission.receiver_id),
-        "facts": lineage.fingerprint,
+        FINGERPRINT: lineage.fingerprint,
         "fact_rows": lineage.rows,
         "first_issued_on": None if lineage.first_issued_on is None else lineage.first_issued_on.isoformat(),
         "last_issued_on": None if lineage.last_issued_on is None else lineage.last_issued_on.isoformat(),

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.consents import queries as permitted
 from xinyidai.consents.rules import Permission, Purpose
+from xinyidai.decisions.queries import register_records
 from xinyidai.decisions.rules import Decided, Outcome, Vector
 from xinyidai.decisions.service import register_replayer
 from xinyidai.profiles import service as profiles
@@ -83,3 +84,4 @@ class ScoreReplayer:
 
 
 register_replayer(KIND, ScoreReplayer())
+register_records(KIND, "score", queries.scores_by_decision)
