@@ -13,6 +13,7 @@ ROOMS = (
     "consents",
     "agreements",
     "sources",
+    "quality",
     "profiles",
     "scoring",
     "products",

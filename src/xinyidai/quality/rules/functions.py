@@ -95,9 +95,9 @@ def calculated(operator: Callable[..., object], kind: ValueKind) -> Callable[[Va
 
 def multiplied(first: Values, second: Values) -> Values:
     """Return a product, as floats: fen by a rate may be larger than a whole number can hold."""
-    return Values(
-        NUMBER, np.multiply(first.array, second.array, dtype=np.float64), either(first.missing, second.missing)
-    )
+    with np.errstate(invalid="ignore"):
+        product = np.multiply(first.array, second.array, dtype=np.float64)
+    return Values(NUMBER, product, either(first.missing, second.missing))
 
 
 def divided(first: Values, second: Values) -> Values:
@@ -143,21 +143,35 @@ def _year_in(one: Values) -> Values:
     return one.of_words(NUMBER, lambda word: int(found.group()) if (found := _YEAR.search(word)) else None)
 
 
-def _as_days(one: Values) -> np.ndarray:
-    return one.array.astype("datetime64[D]")
+def _by_calendar(kind: ValueKind, told: Callable[[np.ndarray], np.ndarray]) -> Apply:
+    """Return a function of days that asks the calendar once a day and not once a row, where the days are few."""
+
+    def apply(one: Values) -> Values:
+        array = one.array
+        if not len(array):
+            return Values(kind, array, one.missing)
+        least, most = int(array.min()), int(array.max())
+        if most - least > len(array):
+            return Values(kind, told(array.astype("datetime64[D]")), one.missing)
+        table = told(np.arange(least, most + 1).astype("datetime64[D]"))
+        return Values(kind, table[array - least], one.missing)
+
+    return apply
 
 
-def _month_end(one: Values) -> Values:
-    after = (_as_days(one).astype("datetime64[M]") + 1).astype("datetime64[D]")
-    return Values(DAY, after.astype(np.int64) - 1, one.missing)
+def _end_of_month(day: np.ndarray) -> np.ndarray:
+    end: np.ndarray = (day.astype("datetime64[M]") + 1).astype("datetime64[D]").astype(np.int64) - 1
+    return end
 
 
-def _year(one: Values) -> Values:
-    return Values(NUMBER, _as_days(one).astype("datetime64[Y]").astype(np.int64) + 1970, one.missing)
+def _year_of(day: np.ndarray) -> np.ndarray:
+    year: np.ndarray = day.astype("datetime64[Y]").astype(np.int64) + 1970
+    return year
 
 
-def _month_number(one: Values) -> Values:
-    return Values(NUMBER, _as_days(one).astype("datetime64[M]").astype(np.int64) % 12 + 1, one.missing)
+def _month_of(day: np.ndarray) -> np.ndarray:
+    month: np.ndarray = day.astype("datetime64[M]").astype(np.int64) % 12 + 1
+    return month
 
 
 def _year_end(one: Values) -> Values:
@@ -186,10 +200,10 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     "abs": Function((NUMBER,), NUMBER, _absolute),
     "implies": Function((TRUTH, TRUTH), TRUTH, _implies),
     "within": Function((NUMBER, NUMBER, NUMBER), TRUTH, _within),
-    "month_end": Function((DAY,), DAY, _month_end),
+    "month_end": Function((DAY,), DAY, _by_calendar(DAY, _end_of_month)),
     "year_end": Function((NUMBER,), DAY, _year_end),
-    "year": Function((DAY,), NUMBER, _year),
-    "month_number": Function((DAY,), NUMBER, _month_number),
+    "year": Function((DAY,), NUMBER, _by_calendar(NUMBER, _year_of)),
+    "month_number": Function((DAY,), NUMBER, _by_calendar(NUMBER, _month_of)),
     "weekday": Function((DAY,), NUMBER, _weekday),
     "length": Function((WORD,), NUMBER, _length),
     "year_in": Function((WORD,), NUMBER, _year_in),

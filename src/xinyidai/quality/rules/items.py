@@ -45,10 +45,15 @@ COLUMNS_OF: Final[Mapping[str, Mapping[str, ValueKind]]] = MappingProxyType(
 )
 """The columns of every item whose facts can be judged, with what each holds."""
 EVERYWHERE: Final[Mapping[str, ValueKind]] = MappingProxyType(
-    {"today": ValueKind.DAY, "recorded_on": ValueKind.DAY, "established_on": ValueKind.DAY}
+    {
+        "today": ValueKind.DAY,
+        "recorded_on": ValueKind.DAY,
+        "established_on": ValueKind.DAY,
+        "is_correction": ValueKind.TRUTH,
+    }
 )
-"""What every condition may name: the Shanghai day, the day on which the platform learned the fact, and the day on
-which the firm was established."""
+"""What every condition may name: the Shanghai day, the day on which the platform learned the fact, the day on which the
+firm was established, and whether the fact replaced an earlier one."""
 
 
 def requires_item(code: str) -> str:
