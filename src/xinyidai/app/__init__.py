@@ -44,6 +44,7 @@ ROOMS_WITH_DOORS = (
     "consents",
     "agreements",
     "sources",
+    "quality",
     "profiles",
     "scoring",
     "products",

@@ -13,6 +13,7 @@ FindingId = NewType("FindingId", UUID)
 
 PPM = 1_000_000
 MAX_REASON = 500
+MAX_MONTHS = 36
 
 
 class RuleClass(StrEnum):
@@ -100,6 +101,22 @@ class WaiverNotAsked(Refusal):
     code = "waiver_not_asked"
     title_zh = "该问题没有待审的豁免申请"
     title_en = "No waiver of the finding waits for a decision"
+
+
+class MonthsRefused(Refusal):
+    """The months asked for end before they begin, or are too many."""
+
+    code = "months_refused"
+    status = 422
+    title_zh = "月份区间须为正序且不超过 {most} 个月"
+    title_en = "The months must be in order and at most {most}"
+
+
+def check_months(from_month: date, to_month: date) -> None:
+    """Refuse with `MonthsRefused` months that end before they begin, or more than MAX_MONTHS."""
+    count = (to_month.year - from_month.year) * 12 + to_month.month - from_month.month + 1
+    if not 1 <= count <= MAX_MONTHS or to_month.year == date.max.year:
+        raise MonthsRefused(most=MAX_MONTHS)
 
 
 @dataclass(frozen=True)

@@ -174,8 +174,8 @@ def newest_on(code: str, frame: pd.DataFrame) -> date:
     if not _is_monthly(code):
         newest_day: date = frame[_dated_by(code)].max()
         return newest_day
-    after: date = (np.datetime64(newest + 1, "M").astype("datetime64[D]") - 1).item()
-    return after
+    ends_on: date = (np.datetime64(newest + 1, "M").astype("datetime64[D]") - 1).item()
+    return ends_on
 
 
 def _is_monthly(code: str) -> bool:
