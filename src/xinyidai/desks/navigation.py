@@ -61,6 +61,7 @@ _OPERATOR = (
     NavItem("/operator/deliveries", msg("事件投递"), "inbox", msg("投递")),
     NavItem("/operator/jobs", msg("定时任务"), "gear", msg("任务")),
     NavItem("/operator/sources", msg("数据来源"), "paper", msg("来源")),
+    NavItem("/operator/quality", msg("数据质量"), "chart", msg("质量")),
     NavItem("/operator/reviews", msg("待复核事项"), "eye", msg("待办")),
     NavItem("/operator/models", msg("评分模型"), "chart"),
     NavItem("/operator/institutions", msg("机构与人员"), "people"),
