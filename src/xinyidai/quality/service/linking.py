@@ -195,6 +195,11 @@ async def _write_counts(linking: Linking, senders: Mapping[int, UUID]) -> None:
         )
 
 
+def heard_before(moment: Moment) -> Found:
+    """Return the deliveries that speak of days before today, for the timetable: without one nobody can be silent."""
+    return select(col(JudgedDelivery.delivery_no)).where(col(JudgedDelivery.newest_on) < moment.today)
+
+
 async def note_silence(session: AsyncSession, *, now: datetime) -> int:
     """Judge every sender and item by how long its newest row lies back; return how many are silent too long.
 
