@@ -35,18 +35,18 @@ async def show_quality(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Show pass rates by item, sender and month, and what waits for a waiver."""
-    first, last = _months_of(request, now)
-    rows, sheet = await _rates(session, viewer, first, last, now=now)
+    first_month, last_month = _months_of(request, now)
+    rows, sheet = await _rates(session, viewer, first_month, last_month, now=now)
     open_ones = await queries.findings(session, viewer, state=FindingState.OPEN, limit=1)
     return page(
         request,
         "desks/operator_quality.html",
         sheet=sheet,
         links=[f"/operator/quality/{row.item_code}/{row.sender_id}/{row.month:%Y-%m}" for row in rows],
-        first=first,
-        last=last,
+        first_month=first_month,
+        last_month=last_month,
         has_open=bool(open_ones.rows),
-        address=f"from_month={first:%Y-%m}&to_month={last:%Y-%m}",
+        address=f"from_month={first_month:%Y-%m}&to_month={last_month:%Y-%m}",
     )
 
 
@@ -59,9 +59,9 @@ async def download_quality(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Return the pass rates as a file."""
-    first, last = _months_of(request, now)
-    _rows, sheet = await _rates(session, viewer, first, last, now=now)
-    name = f"quality-{first:%Y-%m}-{last:%Y-%m}.{kind}"
+    first_month, last_month = _months_of(request, now)
+    _rows, sheet = await _rates(session, viewer, first_month, last_month, now=now)
+    name = f"quality-{first_month:%Y-%m}-{last_month:%Y-%m}.{kind}"
     return Response(
         file_of(sheet, kind, language_of(request)),
         media_type=kind.media_type,
@@ -100,9 +100,9 @@ async def show_rules(
 
 
 async def _rates(
-    session: AsyncSession, viewer: Viewer, first: date, last: date, *, now: datetime
+    session: AsyncSession, viewer: Viewer, first_month: date, last_month: date, *, now: datetime
 ) -> tuple[list[PassRate], Sheet]:
-    rows = await queries.pass_rates(session, viewer, from_month=first, to_month=last)
+    rows = await queries.pass_rates(session, viewer, from_month=first_month, to_month=last_month)
     senders = await names_of(session, [row.sender_id for row in rows])
     return rows, pass_rate_sheet(rows, await _items(session, now), senders)
 
@@ -113,8 +113,8 @@ async def _items(session: AsyncSession, now: datetime) -> dict[str, Said]:
 
 def _months_of(request: AnyRequest, now: datetime) -> tuple[date, date]:
     """Read the months of an address; without them the last six."""
-    last = _month_of(request.query_params.get("to_month", ""), business_date(now).replace(day=1))
-    return _month_of(request.query_params.get("from_month", ""), add_months(last, 1 - MONTHS_SHOWN)), last
+    last_month = _month_of(request.query_params.get("to_month", ""), business_date(now).replace(day=1))
+    return _month_of(request.query_params.get("from_month", ""), add_months(last_month, 1 - MONTHS_SHOWN)), last_month
 
 
 def _month_of(typed: str, other_month: date) -> date:
