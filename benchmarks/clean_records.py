@@ -329,3 +329,22 @@ def _delivered(frame: pd.DataFrame) -> pd.DataFrame:
         days = made[[name for name in DATED if name in made]].to_numpy().astype("datetime64[D]")
         told = np.fmax.reduce(days, axis=1) + 1
     return made.assign(delivery_no=1, line_no=np.arange(1, len(made) + 1), recorded_at=pd.to_datetime(told, utc=True))
+
+
+def invoice_months(invoices: pd.DataFrame) -> pd.DataFrame:
+    """Return the invoices of firms added up by month, void ones left out."""
+    valid = invoices[~invoices["is_void"].astype(bool)]
+    month = valid["issued_on"].to_numpy().astype("datetime64[M]").astype("datetime64[D]")
+    is_sale = valid["is_sale"].astype(bool)
+    parts = pd.DataFrame(
+        {
+            "firm_id": valid["firm_id"],
+            "month": month,
+            "sales_net_fen": valid["net_fen"].where(is_sale, 0),
+            "sales_tax_fen": valid["tax_fen"].where(is_sale, 0),
+            "purchases_net_fen": valid["net_fen"].where(~is_sale, 0),
+            "purchases_tax_fen": valid["tax_fen"].where(~is_sale, 0),
+            "sales": is_sale.astype(np.int64),
+        }
+    )
+    return parts.groupby(["firm_id", "month"], as_index=False).sum()

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.clean_records import TODAY, clean_records, established
+from benchmarks.clean_records import TODAY, clean_records, established, invoice_months
 from benchmarks.measuring import Row, arguments, compare, finish, measure
 from benchmarks.mistakes import MISTAKES, OF_SERIES, mistaken, wrong_across, wrong_alone, wrong_in_series
 from benchmarks.rules_listed import listed_rules
@@ -23,7 +23,7 @@ from xinyidai.quality.rules import RuleClass, Scope
 from xinyidai.quality.rules.columns import Columns, ValueKind, Values, numbers, truths
 from xinyidai.quality.rules.items import INVOICE_MONTH
 from xinyidai.quality.rules.judging import Judgement, ReadRule, judge, read_rule
-from xinyidai.quality.rules.weighing import columns_of, invoice_months, weigh
+from xinyidai.quality.rules.weighing import columns_of, weigh
 
 SHARE = 0.06
 ROWS = 2_000_000

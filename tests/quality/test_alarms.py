@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.clean_records import TODAY, clean_records, established
+from benchmarks.clean_records import TODAY, clean_records, established, invoice_months
 from benchmarks.mistakes import mistaken, wrong_alone
 from benchmarks.rules_listed import listed_rules
 from xinyidai.quality.rules import Scope
@@ -17,7 +17,6 @@ from xinyidai.quality.rules.language import read_condition
 from xinyidai.quality.rules.weighing import (
     Figure,
     columns_of,
-    invoice_months,
     joined_figures,
     newest_on,
     weigh,
@@ -81,17 +80,6 @@ def test_a_years_sum_needs_all_twelve_months_and_the_kind_asked_for() -> None:
     assert weighed("same_year(tax_filing.paid_fen, tax_kind='vat')", "annual_report", frames) == [12, None]
     assert weighed("last_in_year(tax_filing.paid_fen, tax_kind='vat')", "annual_report", frames) == [1, None]
     assert weighed("same_year(water.owed_fen)", "annual_report", frames) == [None, None]
-
-
-def test_void_invoices_count_in_no_month() -> None:
-    invoices = (
-        CLEAN["vat_invoice"]
-        .iloc[:3]
-        .assign(is_void=[False, False, True], is_sale=True, net_fen=[10, 20, 40], tax_fen=1, issued_on=date(2024, 3, 5))
-    )
-
-    (month,) = invoice_months(invoices).to_dict("records")
-    assert (month["sales_net_fen"], month["sales"], month["purchases_net_fen"]) == (30, 2, 0)
 
 
 def test_a_delivery_in_parts_has_the_figures_of_the_whole() -> None:

@@ -86,6 +86,11 @@ def test_what_is_not_of_the_language_is_refused(condition: str) -> None:
         read_condition(condition, "electricity")
 
 
+def test_an_invoice_is_judged_by_itself_and_not_beside_millions_of_others() -> None:
+    with pytest.raises(NotOfTheLanguage):
+        read_condition("usual(net_fen) > 1", "vat_invoice")
+
+
 def test_a_pattern_that_is_none_is_refused() -> None:
     with pytest.raises(NotOfTheLanguage):
         read_condition("matches(document_no, '[')", "permit")

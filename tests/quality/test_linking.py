@@ -51,6 +51,14 @@ async def test_declared_sales_under_the_invoices_are_found_whichever_comes_first
     assert await office.found() == [(1, 1, "tax_filing.sales_against_invoices", "open")]
 
 
+async def test_void_invoices_count_in_no_month(office: Office) -> None:
+    await office.deliver("tax_filing", [filing("2023-03", "30000.00")])
+    await office.deliver("vat_invoice", [invoice(office, "100000.00") | {"status": "作废发票"}])
+    await office.link()
+
+    assert await office.found() == []
+
+
 async def test_a_finding_between_sources_closes_when_either_is_corrected(office: Office) -> None:
     await office.deliver("tax_filing", [filing("2023-03", "30000.00")])
     await office.deliver("vat_invoice", [invoice(office, "100000.00")])

@@ -44,6 +44,7 @@ from xinyidai.quality.rules.measures import (
     Asked,
     Measure,
 )
+from xinyidai.sources.rules import ITEM
 
 MAX_CHARACTERS: Final = 400
 MAX_NODES: Final = 150
@@ -118,6 +119,8 @@ def read_condition(source: str, item_code: str) -> Condition:
     measures = tuple(reader.measures[text] for text in sorted(reader.measures))
     if {asked.scope for asked in measures} == {Scope.BATCH, Scope.FIRM}:
         raise NotOfTheLanguage("asks of a delivery and of a firm at once")
+    if item_code == ITEM and any(asked.scope is Scope.FIRM for asked in measures):
+        raise NotOfTheLanguage("an invoice is judged by itself: firms' invoices are read by the month only")
     if any(asked.scope is Scope.BATCH for asked in measures) and reader.columns - {"today"}:
         raise NotOfTheLanguage("asks of a delivery and of a row at once")
     return Condition(whole.judge, frozenset(reader.columns), measures)

@@ -62,25 +62,6 @@ def columns_of(
     return columns
 
 
-def invoice_months(invoices: pd.DataFrame) -> pd.DataFrame:
-    """Return the invoices of firms added up by month, void ones left out."""
-    valid = invoices[~invoices["is_void"].astype(bool)]
-    month = valid["issued_on"].to_numpy().astype("datetime64[M]").astype("datetime64[D]")
-    is_sale = valid["is_sale"].astype(bool)
-    parts = pd.DataFrame(
-        {
-            "firm_id": valid["firm_id"],
-            "month": month,
-            "sales_net_fen": valid["net_fen"].where(is_sale, 0),
-            "sales_tax_fen": valid["tax_fen"].where(is_sale, 0),
-            "purchases_net_fen": valid["net_fen"].where(~is_sale, 0),
-            "purchases_tax_fen": valid["tax_fen"].where(~is_sale, 0),
-            "sales": is_sale.astype(np.int64),
-        }
-    )
-    return parts.groupby(["firm_id", "month"], as_index=False).sum()
-
-
 def weigh(asked: Sequence[Asked], code: str, frames: Frames) -> dict[str, Values]:
     """Return the columns of measures over firms, beside the rows of `frames[code]`.
 

@@ -22,7 +22,7 @@ from xinyidai.quality.rules.columns import numbers
 from xinyidai.quality.rules.items import INVOICE_MONTH, requires_item
 from xinyidai.quality.rules.judging import Judgement, ReadRule, judge
 from xinyidai.quality.rules.measures import Measure
-from xinyidai.quality.rules.weighing import columns_of, invoice_months, weigh
+from xinyidai.quality.rules.weighing import columns_of, weigh
 from xinyidai.quality.service import reading
 from xinyidai.quality.service.judging import MAX_FINDINGS, finding_row, insert_findings
 from xinyidai.sources.queries import delivered as sources
@@ -117,11 +117,12 @@ async def _frames(
             linking.session, code, firm_ids, object_id=str(min(linking.delivery_nos)), now=linking.now
         )
         readable[code] = permission.subject_ids
-        frame = await reading.facts(linking.session, permission)
+        if code == ITEM:
+            frame, name = await sources.invoice_months(linking.session, permission), INVOICE_MONTH
+        else:
+            frame, name = await reading.facts(linking.session, permission), code
         if len(frame):
-            frames[code] = frame
-    if ITEM in frames:
-        frames[INVOICE_MONTH] = invoice_months(frames[ITEM])
+            frames[name] = frame
     return frames, readable
 
 

@@ -115,6 +115,38 @@ async def current_facts(
     return pd.DataFrame([tuple(row) for row in rows], columns=[*ORIGIN, *names])
 
 
+_MONTHS: Final = """
+SELECT firm_id, date_trunc('month', issued_on)::date AS month,
+       coalesce(sum(net_fen) FILTER (WHERE direction = 1), 0)::bigint AS sales_net_fen,
+       coalesce(sum(tax_fen) FILTER (WHERE direction = 1), 0)::bigint AS sales_tax_fen,
+       coalesce(sum(net_fen) FILTER (WHERE direction = 0), 0)::bigint AS purchases_net_fen,
+       coalesce(sum(tax_fen) FILTER (WHERE direction = 0), 0)::bigint AS purchases_tax_fen,
+       count(*) FILTER (WHERE direction = 1) AS sales
+FROM sources.invoice_fact
+WHERE firm_id = ANY ($1) AND superseded_at IS NULL AND NOT is_void
+GROUP BY 1, 2
+"""
+
+
+async def invoice_months(session: AsyncSession, permission: Permission) -> pd.DataFrame:
+    """Return the current invoices of the permission's subjects added up by firm and month, void ones left out.
+
+    Added up in the database: a thousand firms may have millions of invoices, and thirty thousand months.
+
+    Raises
+    ------
+    ConsentMissing
+        The permission was not for invoices.
+    """
+    subjects = sorted(permission.subject_ids)
+    if ITEM not in permission.item_codes:
+        raise ConsentMissing(purpose=permission.purpose.value, missing=len(subjects), items=[ITEM])
+    await consents.present(session, permission)
+    rows = await (await driver(session)).fetch(_MONTHS, subjects)
+    names = ["firm_id", "month", "sales_net_fen", "sales_tax_fen", "purchases_net_fen", "purchases_tax_fen", "sales"]
+    return pd.DataFrame([tuple(row) for row in rows], columns=names)
+
+
 def _record_columns(code: str) -> tuple[str, list[str]]:
     names = [column.name for column in KINDS[code].columns]
     return ", ".join(names), names
