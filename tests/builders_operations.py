@@ -103,6 +103,8 @@ class OperatorsDesk:
             f"/operator/jobs/{JOB}/retry",
             "/operator/sources",
             f"/operator/sources/{self.agency_id}",
+            "/operator/quality",
+            f"/operator/quality/vat_invoice/{self.agency_id}/2025-06",
             "/operator/reviews",
             f"/operator/reviews/{self.review_id}",
             "/operator/models",

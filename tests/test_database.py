@@ -55,6 +55,7 @@ OPEN = {
     "parties.size_bound": "policy",
     "products.limits": "policy",
     "public.alembic_version": "the revision",
+    "quality.rule": "policy",
     "scoring.model_release": "models by digest",
     "scoring.scale": "policy",
 }

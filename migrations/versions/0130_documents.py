@@ -6,7 +6,7 @@ from alembic import op
 from migrations import steps
 
 revision = "0130"
-down_revision = "0110"
+down_revision = "0120"
 branch_labels = None
 depends_on = None
 

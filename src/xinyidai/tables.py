@@ -15,6 +15,7 @@ ROOMS = (
     "agreements",
     "sources",
     "objections",
+    "quality",
     "profiles",
     "scoring",
     "products",

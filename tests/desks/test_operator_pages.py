@@ -17,6 +17,7 @@ from builders_operations import JOB, OperatorsDesk, a_colleague, an_operators_de
 from builders_parties import a_firm, a_fund
 from pydantic import SecretStr
 from redis import Redis
+from sqlalchemy import text
 
 from xinyidai.access.rules import Role, Viewer
 from xinyidai.access.service import act_as_platform
@@ -318,3 +319,39 @@ async def test_the_city_says_what_its_time_waits_for(database: Database, desk: O
     assert "时间暂停，等人处理" in waits
     assert "时间以 10 倍速运行" in runs
     assert "时间不必等待" in runs
+
+
+async def test_quality_tells_pass_rates_leads_to_the_rules_and_can_be_taken_away(
+    database: Database, maker: Reader, desk: OperatorsDesk
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=desk.at)
+        await session.execute(
+            text(
+                "INSERT INTO quality.judged_delivery (delivery_no, delivery_id, sender_id, item_code, received_at,"
+                " received, judged, failed, refused, unknown_firm, judged_at)"
+                " VALUES (77, gen_random_uuid(), :sender, 'vat_invoice', :at, 100, 90, 9, 6, 3, :at)"
+            ),
+            {"sender": desk.agency_id, "at": desk.at},
+        )
+        await session.execute(
+            text("INSERT INTO quality.count VALUES (77, 'vat_invoice.total', 1, :sender, 90, 9)"),
+            {"sender": desk.agency_id},
+        )
+    month = f"{desk.at:%Y-%m}"
+
+    shown = await maker.read("/operator/quality")
+    path = f"/operator/quality/vat_invoice/{desk.agency_id}/{month}"
+    rules = await maker.read(path)
+    taken = await maker.client.get("/operator/quality/files/csv")
+    book = await maker.client.get("/operator/quality/files/xlsx")
+    odd = await maker.client.get("/operator/quality?from_month=2025-13")
+    unknown = await maker.client.get(f"/operator/quality/weather/{desk.agency_id}/{month}")
+
+    assert path in shown
+    assert "84.38%" in shown
+    assert "84.3750" in taken.text
+    assert "价税合计等于金额加税额" in rules
+    assert "增值税发票" in taken.text
+    assert book.content[:2] == b"PK"
+    assert (odd.status_code, unknown.status_code) == (422, 404)

@@ -49,6 +49,7 @@ ROOMS_WITH_DOORS = (
     "agreements",
     "sources",
     "objections",
+    "quality",
     "profiles",
     "scoring",
     "products",

@@ -63,6 +63,7 @@ _OPERATOR = (
     NavItem("/operator/deliveries", msg("事件投递"), "inbox", msg("投递")),
     NavItem("/operator/jobs", msg("定时任务"), "gear", msg("任务")),
     NavItem("/operator/sources", msg("数据来源"), "paper", msg("来源")),
+    NavItem("/operator/quality", msg("数据质量"), "chart", msg("质量")),
     NavItem("/operator/reviews", msg("待复核事项"), "eye", msg("待办")),
     NavItem("/operator/objections", msg("异议与修复"), "shield"),
     NavItem("/operator/models", msg("评分模型"), "chart"),

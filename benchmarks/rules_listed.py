@@ -1,0 +1,36 @@
+"""The quality rules as they come with the platform, read from their list without a database."""
+
+import csv
+import json
+from datetime import date
+from pathlib import Path
+
+from xinyidai.quality.rules import Rule, RuleClass, Severity
+
+FILE = Path(__file__).resolve().parents[1] / "migrations" / "sql" / "quality" / "rules_v1.csv"
+
+
+def listed_rules() -> list[Rule]:
+    """Return the rules of the list, in its order."""
+    with FILE.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        Rule(
+            code=row["code"],
+            version=1,
+            item_code=row["item_code"],
+            rule_class=RuleClass(row["rule_class"]),
+            severity=Severity(row["severity"]),
+            fields=tuple(row["fields"].split()),
+            condition=row["condition"],
+            name_zh=row["name_zh"],
+            name_en=row["name_en"],
+            message_zh=row["message_zh"],
+            message_en=row["message_en"],
+            passing=json.loads(row["passing"]),
+            failing=json.loads(row["failing"]),
+            valid_from=date(2016, 1, 1),
+            valid_to=None,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,208 @@
+"""Reading the rules of a day, findings under the viewer's scope, and how deliveries came through."""
+
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Date, Row, cast, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
+from xinyidai.access.service import platform_scope
+from xinyidai.foundation.clock import add_months
+from xinyidai.foundation.database import read_once
+from xinyidai.foundation.paging import Page, before_id, limit_of, page_of
+from xinyidai.foundation.timetable import Found
+from xinyidai.quality.models import Finding, JudgedDelivery, QualityRule, RuleTally
+from xinyidai.quality.rules import (
+    FindingId,
+    FindingState,
+    FindingView,
+    PassRate,
+    Rule,
+    RuleClass,
+    RuleCount,
+    Severity,
+    check_months,
+)
+from xinyidai.quality.rules.judging import ReadRule, read_rule
+
+SEES: Final = (OrganisationKind.AGENCY, OrganisationKind.OPERATOR)
+_ARRIVED: Final = func.timezone("Asia/Shanghai", col(JudgedDelivery.received_at))
+_MONTH: Final[ColumnElement[date]] = cast(func.date_trunc("month", _ARRIVED), Date)
+"""The Shanghai month in which a delivery came."""
+
+
+async def rules_on(session: AsyncSession, day: date) -> list[Rule]:
+    """Return the rules in force on a Shanghai day, by code, unread."""
+    found = await session.scalars(
+        select(QualityRule)
+        .where(
+            col(QualityRule.valid_from) <= day,
+            or_(col(QualityRule.valid_to).is_(None), day < col(QualityRule.valid_to)),
+        )
+        .order_by(col(QualityRule.code))
+    )
+    return [_rule_of(row) for row in found]
+
+
+async def read_rules_on(session: AsyncSession, day: date) -> list[ReadRule]:
+    """Return the rules in force on a Shanghai day, each read and tried on its own examples.
+
+    Raises
+    ------
+    QualityRuleRefused
+        One cannot be read: nothing is judged until it is put right.
+    """
+
+    async def read() -> list[ReadRule]:
+        return [read_rule(rule) for rule in await rules_on(session, day)]
+
+    return await read_once(session, f"quality rules of {day}", read)
+
+
+def _rule_of(row: QualityRule) -> Rule:
+    return Rule(
+        code=row.code,
+        version=row.version,
+        item_code=row.item_code,
+        rule_class=RuleClass(row.rule_class),
+        severity=Severity(row.severity),
+        fields=tuple(row.fields),
+        condition=row.condition,
+        name_zh=row.name_zh,
+        name_en=row.name_en,
+        message_zh=row.message_zh,
+        message_en=row.message_en,
+        passing=row.passing,
+        failing=row.failing,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+    )
+
+
+def view_of(row: Finding) -> FindingView:
+    """Return a finding's row as a value."""
+    return FindingView(
+        id=FindingId(row.id),
+        item_code=row.item_code,
+        rule_code=row.rule_code,
+        rule_version=row.rule_version,
+        severity=Severity(row.severity),
+        sender_id=row.sender_id,
+        delivery_no=row.delivery_no,
+        line_no=row.line_no,
+        firm_id=row.firm_id,
+        state=FindingState(row.state),
+        first_seen_at=row.first_seen_at,
+        closed_at=row.closed_at,
+        waiver_reason=row.waiver_reason,
+        waiver_asked_at=row.waiver_asked_at,
+        waiver_decided_at=row.waiver_decided_at,
+    )
+
+
+async def findings(
+    session: AsyncSession,
+    viewer: Viewer,
+    *,
+    state: FindingState | None = None,
+    item_code: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[FindingView]:
+    """Return what was found in the viewer's own deliveries, newest first; to the operator, in everybody's."""
+    requires_kind(viewer, *SEES)
+    size = limit_of(limit)
+    statement = select(Finding).where(col(Finding.id) < before_id(cursor)).order_by(col(Finding.id).desc())
+    if state is not None:
+        statement = statement.where(col(Finding.state) == state.value)
+    if item_code is not None:
+        statement = statement.where(col(Finding.item_code) == item_code)
+    if not viewer.is_one_of(OrganisationKind.OPERATOR):
+        statement = statement.where(col(Finding.sender_id) == viewer.organisation_id)
+        rows = list(await session.scalars(statement.limit(size + 1)))
+    else:
+        async with platform_scope(session):
+            rows = list(await session.scalars(statement.limit(size + 1)))
+    return page_of([view_of(row) for row in rows], limit=size, id_of=lambda view: view.id)
+
+
+async def pass_rates(session: AsyncSession, viewer: Viewer, *, from_month: date, to_month: date) -> list[PassRate]:
+    """Return how rows came through by item, sender and month of arrival, of the months from the first to the last.
+
+    A sender sees its own deliveries, the operator all. Counts only, so no firm's data is read.
+
+    Raises
+    ------
+    NotAllowed, MonthsRefused
+    """
+    requires_kind(viewer, *SEES)
+    check_months(from_month, to_month)
+    keys = (col(JudgedDelivery.item_code), col(JudgedDelivery.sender_id), _MONTH.label("month"))
+    sums = ("received", "judged", "failed", "refused", "unknown_firm")
+    statement = (
+        select(
+            *keys,
+            func.count().label("deliveries"),
+            *(func.sum(getattr(JudgedDelivery, name)).label(name) for name in sums),
+        )
+        .where(from_month <= _MONTH, add_months(to_month, 1) > _MONTH)
+        .group_by(*keys)
+        .order_by(_MONTH.desc(), col(JudgedDelivery.item_code), col(JudgedDelivery.sender_id))
+    )
+    return [_pass_rate_of(row) for row in await _seen(session, viewer, statement)]
+
+
+async def rule_counts(
+    session: AsyncSession, viewer: Viewer, *, item_code: str, sender_id: UUID, month: date
+) -> list[RuleCount]:
+    """Return how often each rule was asked of an item from a sender in a month, and how often it said no; those that
+    said no most often first.
+
+    Raises
+    ------
+    NotAllowed
+    """
+    requires_kind(viewer, *SEES)
+    failed = func.sum(col(RuleTally.failed))
+    statement = (
+        select(col(RuleTally.rule_code), func.sum(col(RuleTally.checked)).label("checked"), failed.label("failed"))
+        .join(JudgedDelivery, col(JudgedDelivery.delivery_no) == col(RuleTally.delivery_no))
+        .where(
+            col(JudgedDelivery.item_code) == item_code,
+            col(JudgedDelivery.sender_id) == sender_id,
+            _MONTH.in_([month.replace(day=1)]),
+        )
+        .group_by(col(RuleTally.rule_code))
+        .order_by(failed.desc(), col(RuleTally.rule_code))
+    )
+    found = await _seen(session, viewer, statement)
+    return [RuleCount(row.rule_code, int(row.checked), int(row.failed)) for row in found]
+
+
+async def _seen(session: AsyncSession, viewer: Viewer, statement: Found) -> list[Row[tuple[object, ...]]]:
+    """Run a statistic over the deliveries that the viewer may see."""
+    if viewer.is_one_of(OrganisationKind.OPERATOR):
+        async with platform_scope(session):
+            return list((await session.execute(statement)).all())
+    own = statement.where(col(JudgedDelivery.sender_id) == viewer.organisation_id)
+    return list((await session.execute(own)).all())
+
+
+def _pass_rate_of(row: Row[tuple[object, ...]]) -> PassRate:
+    judged, failed, refused = int(row.judged), int(row.failed), int(row.refused)
+    return PassRate(
+        item_code=row.item_code,
+        sender_id=row.sender_id,
+        month=row.month,
+        deliveries=row.deliveries,
+        received=int(row.received),
+        offered=judged + refused,
+        judged=judged,
+        passed=judged - failed,
+        failed=failed,
+        refused=refused,
+        unknown_firm=int(row.unknown_firm),
+    )

@@ -1,0 +1,183 @@
+"""What a quality rule is, how a finding lives, and how passing is counted: pure."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+from xinyidai.foundation.errors import Refusal
+from xinyidai.quality.rules.columns import Plain
+
+FindingId = NewType("FindingId", UUID)
+
+PPM = 1_000_000
+MAX_REASON = 500
+MAX_MONTHS = 36
+
+
+class RuleClass(StrEnum):
+    """What a rule looks for: in a row, between the rows of a firm, between sources, or in a delivery as a whole."""
+
+    COMPLETENESS = "completeness"
+    VALIDITY = "validity"
+    UNIQUENESS = "uniqueness"
+    TIMELINESS = "timeliness"
+    ROW_CONSISTENCY = "row_consistency"
+    CROSS_ROW = "cross_row"
+    CROSS_SOURCE = "cross_source"
+    DRIFT = "drift"
+
+
+class Severity(StrEnum):
+    """How grave a finding is: only an error makes its row fail."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+class Scope(StrEnum):
+    """What must be read to judge by a rule: the row alone, all of its firm's facts, or a delivery's figures."""
+
+    ROW = "row"
+    FIRM = "firm"
+    BATCH = "batch"
+
+
+class FindingState(StrEnum):
+    """The life of a finding. A corrected or waived one stays as it is; the same fault found again is a new one."""
+
+    OPEN = "open"
+    CORRECTED = "corrected"
+    WAIVED = "waived"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One version of a rule as it is stored, in force from a Shanghai day until before another.
+
+    `passing` and `failing` are rows that the condition must let pass and must not: values by the name of a column or
+    the text of a measure. A rule that does not do what its own examples say is refused when it is read.
+    """
+
+    code: str
+    version: int
+    item_code: str
+    rule_class: RuleClass
+    severity: Severity
+    fields: tuple[str, ...]
+    condition: str
+    name_zh: str
+    name_en: str
+    message_zh: str
+    message_en: str
+    passing: dict[str, Plain]
+    failing: dict[str, Plain]
+    valid_from: date
+    valid_to: date | None
+
+
+class QualityRuleRefused(Refusal):
+    """A rule cannot be read: its condition is not of the language, or does not do what its own examples say."""
+
+    code = "quality_rule_refused"
+    status = 422
+    title_zh = "质量规则 {rule} 无法读取：{why}"
+    title_en = "The quality rule {rule} cannot be read: {why}"
+
+
+class FindingClosed(Refusal):
+    """The finding was corrected or waived already."""
+
+    code = "finding_closed"
+    title_zh = "该问题已更正或已豁免"
+    title_en = "The finding was corrected or waived already"
+
+
+class WaiverNotAsked(Refusal):
+    """Nobody asked that the finding be waived, or it was decided already."""
+
+    code = "waiver_not_asked"
+    title_zh = "该问题没有待审的豁免申请"
+    title_en = "No waiver of the finding waits for a decision"
+
+
+class MonthsRefused(Refusal):
+    """The months asked for end before they begin, or are too many."""
+
+    code = "months_refused"
+    status = 422
+    title_zh = "月份区间须为正序且不超过 {most} 个月"
+    title_en = "The months must be in order and at most {most}"
+
+
+def check_months(from_month: date, to_month: date) -> None:
+    """Refuse with `MonthsRefused` months that end before they begin, or more than MAX_MONTHS."""
+    count = (to_month.year - from_month.year) * 12 + to_month.month - from_month.month + 1
+    if not 1 <= count <= MAX_MONTHS or to_month.year == date.max.year:
+        raise MonthsRefused(most=MAX_MONTHS)
+
+
+@dataclass(frozen=True)
+class PassRate:
+    """How the rows of one item from one sender in one month came through.
+
+    `offered` are the rows judged and those refused at the door; repeats and rows of firms that allow nothing are left
+    out, because neither is a fault. `passed` are those judged without an error.
+    """
+
+    item_code: str
+    sender_id: UUID
+    month: date
+    deliveries: int
+    received: int
+    offered: int
+    judged: int
+    passed: int
+    failed: int
+    refused: int
+    unknown_firm: int
+
+    @property
+    def pass_rate_ppm(self) -> int | None:
+        """Return the share of offered rows that passed, rounded down; None where none was offered."""
+        return self.passed * PPM // self.offered if self.offered else None
+
+    @property
+    def wrong_code_ppm(self) -> int | None:
+        """Return the share of received rows whose credit code is of no firm here, rounded up."""
+        return -(-self.unknown_firm * PPM // self.received) if self.received else None
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How often a rule was asked and how often it said no, in the deliveries counted."""
+
+    rule_code: str
+    checked: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class FindingView:
+    """What a rule found: in which line of which delivery, since when, and what became of it.
+
+    `firm_id` and `line_no` are None for what was found in a delivery as a whole.
+    """
+
+    id: FindingId
+    item_code: str
+    rule_code: str
+    rule_version: int
+    severity: Severity
+    sender_id: UUID
+    delivery_no: int
+    line_no: int | None
+    firm_id: UUID | None
+    state: FindingState
+    first_seen_at: datetime
+    closed_at: datetime | None
+    waiver_reason: str | None
+    waiver_asked_at: datetime | None
+    waiver_decided_at: datetime | None

@@ -1,0 +1,32 @@
+"""What wakes the room: every delivery, and time."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from xinyidai.access.service import act_as_platform
+from xinyidai.foundation.outbox import Envelope, consumes
+from xinyidai.foundation.timetable import Rhythm, every
+from xinyidai.quality import service
+from xinyidai.sources.events import DeliveryLoaded
+
+
+@consumes(DeliveryLoaded, name="quality.judge_delivery")
+async def judge_delivery(session: AsyncSession, envelope: Envelope) -> None:
+    """Judge what was just loaded; judging twice finds nothing left to do."""
+    await act_as_platform(session, now=envelope.delivered_at)
+    await service.judge_delivery(session, envelope.id_of("delivery_id"), now=envelope.delivered_at)
+
+
+@every(Rhythm.HOUR, name="quality.link_firms", finds=service.unlinked_deliveries)
+async def link_firms(session: AsyncSession, now: datetime) -> None:
+    """Judge firms over all their rows and sources after new deliveries."""
+    await act_as_platform(session, now=now)
+    await service.link_firms(session, now=now)
+
+
+@every(Rhythm.DAY, name="quality.note_silence", finds=service.heard_before)
+async def note_silence(session: AsyncSession, now: datetime) -> None:
+    """Find the sources that fell silent."""
+    await act_as_platform(session, now=now)
+    await service.note_silence(session, now=now)
