@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from builders_consents import a_consent
 from builders_parties import a_credit_code, a_firm
-from builders_sources import an_agency
+from builders_sources import ON_CONSENT, an_agency
 from conftest import Database
 from sqlalchemy import select
 from sqlmodel import col
@@ -101,7 +101,7 @@ async def an_office(database: Database, folder: Path, *, noon: datetime) -> Offi
         await act_as_platform(session, now=noon)
         agency = await an_agency(session, now=noon)
         firm = await a_firm(session, credit_code=code, established_on=date(2018, 3, 1), now=noon)
-        await a_consent(session, firm, item_codes=sorted([*KINDS, ITEM]), now=noon)
+        await a_consent(session, firm, item_codes=[*ON_CONSENT, ITEM], now=noon)
     return Office(database, folder, agency, firm, code, noon)
 
 
