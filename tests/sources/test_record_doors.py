@@ -82,26 +82,21 @@ async def test_records_come_by_http_as_rows_and_as_csv(database: Database, noon:
     assert [one["kind"] for one in listed.json()["deliveries"]] == ["electricity", "electricity"]
 
 
-@pytest.mark.parametrize(
-    ("sent", "code"),
-    [
+async def test_what_is_no_record_is_refused_whole(database: Database, noon: datetime) -> None:
+    key = await a_key(database, noon)
+    cases: list[tuple[dict[str, object], str]] = [
         ({"item": "electricity", "rows": [{"credit_code": CODE, "usage": "1"}]}, "field_unknown"),
         ({"item": "vat_invoice", "rows": [{}]}, "input_refused"),
         ({"item": "person_belief_and_body", "rows": [{}]}, "input_refused"),
         ({"item": "electricity", "rows": []}, "input_refused"),
         ({"item": "electricity", "rows": [{"credit_code": 7}]}, "input_refused"),
-    ],
-)
-async def test_what_is_no_record_is_refused_whole(
-    database: Database, noon: datetime, sent: dict[str, object], code: str
-) -> None:
-    key = await a_key(database, noon)
+    ]
 
     async with a_door(database, router, key, now=noon) as client:
-        refused = await client.post("/sources/records", json=sent)
+        answers = [await client.post("/sources/records", json=sent) for sent, _ in cases]
         listed = await client.get("/sources/deliveries")
 
-    assert (refused.status_code, refused.json()["code"]) == (422, code)
+    assert [(one.status_code, one.json()["code"]) for one in answers] == [(422, code) for _, code in cases]
     assert listed.json()["deliveries"] == []
 
 
@@ -150,18 +145,13 @@ async def test_no_archive_unpacks_to_more_than_it_may(
     assert codes == ["file_too_large", "file_unreadable"]
 
 
-@pytest.mark.parametrize(
-    "parts", [{"readme.txt": b"no workbook"}, {BOOK: b"<broken"}, {BOOK: b"<workbook/>"}, {}], ids=str
-)
-async def test_an_archive_that_is_no_workbook_is_refused(
-    database: Database, noon: datetime, tmp_path: Path, parts: dict[str, bytes]
-) -> None:
+async def test_an_archive_that_is_no_workbook_is_refused(database: Database, noon: datetime, tmp_path: Path) -> None:
     agency = await a_sender(database, noon)
+    archives: list[dict[str, bytes]] = [{"readme.txt": b"x"}, {BOOK: b"<broken"}, {BOOK: b"<workbook/>"}, {}]
+    codes = [await refusal_of(database, agency, an_archive(tmp_path, parts), noon) for parts in archives]
 
-    assert await refusal_of(database, agency, an_archive(tmp_path, parts), noon) in {
-        "file_unreadable",
-        "file_without_column",
-    }
+    assert set(codes) <= {"file_unreadable", "file_without_column"}
+    assert codes[0] == codes[3] == "file_unreadable"
 
 
 async def test_half_a_workbook_is_refused(database: Database, noon: datetime, tmp_path: Path) -> None:
