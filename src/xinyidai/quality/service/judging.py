@@ -77,7 +77,7 @@ async def judge_delivery(session: AsyncSession, delivery_id: UUID, *, now: datet
     if delivery.item_code not in COLUMNS_OF:
         return
     today = business_date(now)
-    rules = [read for read in await queries.read_rules_on(session, today) if read.rule.item_code == delivery.item_code]
+    rules = await queries.read_rules_on(session, today, item_code=delivery.item_code)
     judging = Judging(session, delivery, rules, now, today)
     replaced = await sources.replaced_by(session, delivery.item_code, delivery.no)
     judging.replaced.update({(one.delivery_no, one.line_no): one.by_line_no for one in replaced})
