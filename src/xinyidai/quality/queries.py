@@ -38,8 +38,10 @@ _RULES: Final = QualityRule.metadata.tables["quality.rule"]
 _READ: Final[dict[tuple[str, int], ReadRule]] = {}
 
 
-async def rules_on(session: AsyncSession, day: date, *, item_code: str | None = None) -> list[Rule]:
-    """Return the rules in force on a Shanghai day, of one item or of all, by code, unread."""
+async def rules_on(
+    session: AsyncSession, day: date, *, item_code: str | None = None, rule_class: RuleClass | None = None
+) -> list[Rule]:
+    """Return the rules in force on a Shanghai day, of one item or class or of all, by code, unread."""
     statement = (
         select(_RULES)
         .where(_RULES.c.valid_from <= day, or_(_RULES.c.valid_to.is_(None), day < _RULES.c.valid_to))
@@ -47,11 +49,15 @@ async def rules_on(session: AsyncSession, day: date, *, item_code: str | None = 
     )
     if item_code is not None:
         statement = statement.where(_RULES.c.item_code == item_code)
+    if rule_class is not None:
+        statement = statement.where(_RULES.c.rule_class == rule_class.value)
     return [_rule_of(row) for row in await session.execute(statement)]
 
 
-async def read_rules_on(session: AsyncSession, day: date, *, item_code: str | None = None) -> list[ReadRule]:
-    """Return the rules in force on a Shanghai day, of one item or of all, each read and tried on its own examples.
+async def read_rules_on(
+    session: AsyncSession, day: date, *, item_code: str | None = None, rule_class: RuleClass | None = None
+) -> list[ReadRule]:
+    """Return the rules in force on a Shanghai day, of one item or class or of all, each tried on its own examples.
 
     A process reads and tries a version of a rule once, while it says the same.
 
@@ -62,9 +68,9 @@ async def read_rules_on(session: AsyncSession, day: date, *, item_code: str | No
     """
 
     async def read() -> list[ReadRule]:
-        return [_read(rule) for rule in await rules_on(session, day, item_code=item_code)]
+        return [_read(rule) for rule in await rules_on(session, day, item_code=item_code, rule_class=rule_class)]
 
-    return await read_once(session, f"quality rules of {day} for {item_code or 'all'}", read)
+    return await read_once(session, f"quality rules of {day} for {item_code}, {rule_class}", read)
 
 
 def _read(rule: Rule) -> ReadRule:

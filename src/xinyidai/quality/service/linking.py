@@ -17,7 +17,7 @@ from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.timetable import Found, Moment
 from xinyidai.quality import queries
 from xinyidai.quality.models import Finding, JudgedDelivery, RuleTally
-from xinyidai.quality.rules import FindingState, Scope
+from xinyidai.quality.rules import FindingState, RuleClass, Scope
 from xinyidai.quality.rules.columns import numbers
 from xinyidai.quality.rules.items import INVOICE_MONTH, requires_item
 from xinyidai.quality.rules.judging import Judgement, ReadRule, judge
@@ -207,7 +207,8 @@ async def note_silence(session: AsyncSession, *, now: datetime) -> int:
     Needs platform scope. The finding stands at the newest delivery, and is closed when a newer one comes.
     """
     today = business_date(now)
-    rules = {read.rule.item_code: read for read in await queries.read_rules_on(session, today) if _is_of_silence(read)}
+    timely = await queries.read_rules_on(session, today, rule_class=RuleClass.TIMELINESS)
+    rules = {read.rule.item_code: read for read in timely if _is_of_silence(read)}
     newest = await session.execute(
         select(
             col(JudgedDelivery.sender_id),
