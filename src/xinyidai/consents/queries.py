@@ -93,12 +93,12 @@ async def present(session: AsyncSession, permission: Permission) -> None:
     This widens nothing: `consents.permitted_subjects` looks the consents up again at every statement. What was told
     last in this session is not told again.
     """
-    if session.info.get(_PRESENTED) == permission:
+    told = (permission.subject_ids, permission.purpose, permission.receiver_id)
+    if session.info.get(_PRESENTED) == told:
         return
     subjects = ",".join(map(str, permission.subject_ids))
-    told = await driver(session)
-    await told.execute(_PRESENT, subjects, permission.purpose.value, str(permission.receiver_id))
-    session.info[_PRESENTED] = permission
+    await (await driver(session)).execute(_PRESENT, subjects, permission.purpose.value, str(permission.receiver_id))
+    session.info[_PRESENTED] = told
 
 
 async def consent(session: AsyncSession, viewer: Viewer, consent_id: UUID, *, now: datetime) -> ConsentView:
@@ -203,17 +203,36 @@ async def subjects_allowed(
     now: datetime,
 ) -> set[UUID]:
     """Return those of the subjects, of any number, that allow the receiver every item, for the purpose, at `now`."""
+    by_item = await subjects_by_item(
+        session, subject_ids, purpose=purpose, item_codes=item_codes, receiver_id=receiver_id, now=now
+    )
+    return set.intersection(*by_item.values()) if by_item else set()
+
+
+async def subjects_by_item(
+    session: AsyncSession,
+    subject_ids: Sequence[UUID],
+    *,
+    purpose: Purpose,
+    item_codes: Sequence[str],
+    receiver_id: UUID,
+    now: datetime,
+) -> dict[str, set[UUID]]:
+    """Return of each item those of the subjects, of any number, that allow the receiver it, for the purpose, at `now`.
+
+    An item that nobody allows is there, with nobody.
+    """
     kind = (await receiver_kinds(session, [receiver_id])).get(receiver_id)
-    if not set(item_codes) <= await _readable(session, item_codes, purpose=purpose, by=kind, now=now):
-        return set()
+    readable = await _readable(session, item_codes, purpose=purpose, by=kind, now=now)
     statement = text(
-        "SELECT c.subject_id FROM consents.consent c CROSS JOIN LATERAL unnest(c.item_codes) AS i(code)"
+        "SELECT i.code, array_agg(DISTINCT c.subject_id) AS subject_ids"
+        " FROM consents.consent c CROSS JOIN LATERAL unnest(c.item_codes) AS i(code)"
         " WHERE c.subject_id = ANY(:subjects) AND c.purpose = :purpose AND c.state = 'active'"
         "   AND :receiver = ANY(c.receiver_ids) AND c.granted_at <= :now AND :now < c.expires_at"
         "   AND i.code = ANY(:items)"
         "   AND NOT EXISTS (SELECT FROM consents.item_withdrawal w"
         "                   WHERE w.consent_id = c.id AND w.item_code = i.code)"
-        " GROUP BY c.subject_id HAVING count(DISTINCT i.code) = :wanted"
+        " GROUP BY i.code"
     )
     found = await session.execute(
         statement,
@@ -222,11 +241,10 @@ async def subjects_allowed(
             "purpose": purpose.value,
             "receiver": receiver_id,
             "now": now,
-            "items": list(item_codes),
-            "wanted": len(set(item_codes)),
+            "items": sorted(readable.intersection(item_codes)),
         },
     )
-    return set(found.scalars())
+    return {code: set() for code in item_codes} | {row.code: set(row.subject_ids) for row in found}
 
 
 async def consents_covering(

@@ -182,6 +182,8 @@ def next_begins(rhythm: Rhythm, moment: datetime) -> datetime:
     midnight = local.replace(hour=0, minute=0)
     if rhythm is Rhythm.DAY:
         return midnight + timedelta(days=1)
+    if rhythm is Rhythm.WEEK:
+        return midnight + timedelta(days=7 - midnight.weekday())
     return (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 

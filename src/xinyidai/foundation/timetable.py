@@ -30,11 +30,12 @@ MAX_ATTEMPTS = 12
 
 
 class Rhythm(StrEnum):
-    """How often a job is due; the period's name is the Shanghai minute, hour, day or month."""
+    """How often a job is due; the period's name is the Shanghai minute, hour, day, week of ISO 8601 or month."""
 
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
+    WEEK = "week"
     MONTH = "month"
 
 
@@ -42,6 +43,7 @@ _PERIOD_FORMAT = {
     Rhythm.MINUTE: "%Y-%m-%dT%H:%M",
     Rhythm.HOUR: "%Y-%m-%dT%H",
     Rhythm.DAY: "%Y-%m-%d",
+    Rhythm.WEEK: "%G-W%V",
     Rhythm.MONTH: "%Y-%m",
 }
 

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, Row, cast, func, or_, select
+from sqlalchemy import ColumnElement, Date, Row, cast, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -35,7 +35,14 @@ _MONTH: Final[ColumnElement[date]] = cast(func.date_trunc("month", _ARRIVED), Da
 
 # Read with every delivery: through the class, hundreds of rows cost ten times as much.
 _RULES: Final = QualityRule.metadata.tables["quality.rule"]
-_READ: Final[dict[tuple[str, int], ReadRule]] = {}
+_SAID: Final = text(
+    "SELECT r.code, r.version, hashtextextended(r::text, 0) AS said FROM quality.rule r"
+    " WHERE r.valid_from <= :day AND (r.valid_to IS NULL OR :day < r.valid_to)"
+    " AND (CAST(:item_code AS text) IS NULL OR r.item_code = :item_code)"
+    " AND (CAST(:rule_class AS text) IS NULL OR r.rule_class = :rule_class) ORDER BY r.code"
+)
+_READ: Final[dict[tuple[str, int], tuple[int, ReadRule]]] = {}
+"""Rules that this process has read and tried, by code and version, with a digest of the row as it was."""
 
 
 async def rules_on(
@@ -68,16 +75,15 @@ async def read_rules_on(
     """
 
     async def read() -> list[ReadRule]:
-        return [_read(rule) for rule in await rules_on(session, day, item_code=item_code, rule_class=rule_class)]
+        asked = {"day": day, "item_code": item_code, "rule_class": rule_class and rule_class.value}
+        said = {(row.code, row.version): row.said for row in await session.execute(_SAID, asked)}
+        if any(_READ.get(key, (None,))[0] != digest for key, digest in said.items()):
+            for rule in await rules_on(session, day, item_code=item_code, rule_class=rule_class):
+                key = (rule.code, rule.version)
+                _READ[key] = (said[key], read_rule(rule))
+        return [_READ[key][1] for key in said]
 
     return await read_once(session, f"quality rules of {day} for {item_code}, {rule_class}", read)
-
-
-def _read(rule: Rule) -> ReadRule:
-    known = _READ.get((rule.code, rule.version))
-    if known is None or known.rule != rule:
-        known = _READ[rule.code, rule.version] = read_rule(rule)
-    return known
 
 
 def _rule_of(row: Row[tuple[object, ...]]) -> Rule:

@@ -25,7 +25,7 @@ async def link_firms(session: AsyncSession, now: datetime) -> None:
     await service.link_firms(session, now=now)
 
 
-@every(Rhythm.DAY, name="quality.note_silence", finds=service.heard_before)
+@every(Rhythm.WEEK, name="quality.note_silence", finds=service.heard_before)
 async def note_silence(session: AsyncSession, now: datetime) -> None:
     """Find the sources that fell silent."""
     await act_as_platform(session, now=now)

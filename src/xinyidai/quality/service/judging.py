@@ -91,9 +91,8 @@ async def judge_delivery(session: AsyncSession, delivery_id: UUID, *, now: datet
 
 async def _judge_firms(judging: Judging, firm_ids: Sequence[UUID]) -> None:
     session, delivery = judging.session, judging.delivery
-    permission = await reading.permitted(
-        session, delivery.item_code, firm_ids, object_id=str(delivery.id), now=judging.now
-    )
+    code = delivery.item_code
+    permission = (await reading.permitted(session, [code], firm_ids, object_id=str(delivery.id), now=judging.now))[code]
     established_on = await reading.established(session, firm_ids)
     for start in range(0, delivery.received + 1, LINES_AT_ONCE):
         frame = await reading.facts(session, permission, delivery_no=delivery.no, lines=(start, start + LINES_AT_ONCE))
@@ -192,7 +191,7 @@ async def insert_findings(session: AsyncSession, rows: Sequence[Mapping[str, obj
     """Write findings; one that stands already, open or waived, is left as it is."""
     for start in range(0, len(rows), ROWS_AT_ONCE):
         chunk = [dict(row) for row in rows[start : start + ROWS_AT_ONCE]]
-        await session.execute(insert(Finding).values(chunk).on_conflict_do_nothing())
+        await session.execute(insert(Finding).on_conflict_do_nothing(), chunk)
 
 
 async def _judge_batch(judging: Judging) -> None:

@@ -111,19 +111,20 @@ async def _frames(
     """Return the facts of every item that some rule needs, and of whom each could be read."""
     asked = {one.item_code for read in linking.rules for one in read.condition.measures}
     needed = {requires_item(code) for code in asked | {read.rule.item_code for read in linking.rules}}
-    frames, readable = {}, {}
-    for code in sorted(needed):
-        permission = await reading.permitted(
-            linking.session, code, firm_ids, object_id=str(min(linking.delivery_nos)), now=linking.now
-        )
-        readable[code] = permission.subject_ids
+    permitted = await reading.permitted(
+        linking.session, needed, firm_ids, object_id=str(min(linking.delivery_nos)), now=linking.now
+    )
+    frames = {}
+    for code, permission in permitted.items():
+        if not permission.subject_ids:
+            continue
         if code == ITEM:
             frame, name = await sources.invoice_months(linking.session, permission), INVOICE_MONTH
         else:
             frame, name = await reading.facts(linking.session, permission), code
         if len(frame):
             frames[name] = frame
-    return frames, readable
+    return frames, {code: permission.subject_ids for code, permission in permitted.items()}
 
 
 def _count(linking: Linking, rule_code: str, lines: Sequence[Line], told: Judgement) -> None:

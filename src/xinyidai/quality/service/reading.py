@@ -1,6 +1,6 @@
 """Reading facts to judge: under the platform's permission, of those firms alone that allow it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -20,35 +20,38 @@ FIRMS_AT_ONCE = min(500, MAX_SUBJECTS)
 
 
 async def permitted(
-    session: AsyncSession, code: str, firm_ids: Sequence[UUID], *, object_id: str, now: datetime
-) -> Permission:
-    """Return the platform's permission to read an item of those of the firms that allow it, and write it down.
+    session: AsyncSession, codes: Collection[str], firm_ids: Sequence[UUID], *, object_id: str, now: datetime
+) -> dict[str, Permission]:
+    """Return, by item, the platform's permission to read it of those of the firms that allow it, and write it down.
 
-    At most FIRMS_AT_ONCE firms, which one audit row names.
+    At most FIRMS_AT_ONCE firms; one audit row names all those of whom anything may be read.
     """
-    (item,) = (await catalogue.listed(session, [code], business_date(now))).values()
-    allowed = set(firm_ids)
-    if item.needs_consent:
-        allowed = await consents.subjects_allowed(
-            session,
-            sorted(allowed),
-            purpose=Purpose.PRE_LOAN,
-            item_codes=[code],
-            receiver_id=PLATFORM_ID,
-            now=now,
-        )
-    if allowed:
+    listed = await catalogue.listed(session, sorted(codes), business_date(now))
+    guarded = [code for code, item in listed.items() if item.needs_consent]
+    allowed = {code: set(firm_ids) for code in listed} | await consents.subjects_by_item(
+        session,
+        sorted(firm_ids),
+        purpose=Purpose.PRE_LOAN,
+        item_codes=guarded,
+        receiver_id=PLATFORM_ID,
+        now=now,
+    )
+    read = sorted(set().union(*allowed.values()))
+    if read:
         await audit.write_down(
             session,
             None,
             action="quality.judged",
-            subject_ids=sorted(allowed),
+            subject_ids=read,
             object_kind="delivery",
             object_id=object_id,
             now=now,
             purpose=Purpose.PRE_LOAN,
         )
-    return Permission(frozenset(allowed), (), Purpose.PRE_LOAN, PLATFORM_ID, (code,), now)
+    return {
+        code: Permission(frozenset(subjects), (), Purpose.PRE_LOAN, PLATFORM_ID, (code,), now)
+        for code, subjects in allowed.items()
+    }
 
 
 async def facts(
