@@ -81,6 +81,16 @@ VIEWER = "(SELECT access.organisation_id())"
 """The viewer's organisation inside a policy; the sub-select makes PostgreSQL ask once per query, not per row."""
 
 
+def renews_reference(table: str) -> None:
+    """Let every change of a table make processes read anew what they keep of it (foundation/reference.py)."""
+    name = f"{table.split('.')[-1]}_renews_reference"
+    op.execute(
+        f"CREATE TRIGGER {name} AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table}"
+        " FOR EACH STATEMENT EXECUTE FUNCTION foundation.renew_reference()"
+    )
+    op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
+
+
 def append_only(table: str) -> None:
     """Stop every UPDATE, DELETE and TRUNCATE, the owner's included, also under session_replication_role = replica."""
     name = table.split(".")[-1]

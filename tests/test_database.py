@@ -39,6 +39,7 @@ OPEN = {
     "foundation.job_due": "jobs and periods",
     "foundation.outbox_delivery": "which consumer took which event",
     "foundation.outbox_event": "ids between rooms, for the worker's consumers of all rooms",
+    "foundation.reference": "a version",
     "foundation.sealed_block": "digests",
     "ledger.book": "the two books by name",
     "ledger.closed_period": "months and who closed them",

@@ -26,7 +26,13 @@ ROOMS = (
 )
 SCHEMAS = {"foundation", "access", "reporting", *ROOMS}
 
-for _module in ("foundation.idempotency", "foundation.outbox", "foundation.sealing", "foundation.timetable"):
+for _module in (
+    "foundation.idempotency",
+    "foundation.outbox",
+    "foundation.reference",
+    "foundation.sealing",
+    "foundation.timetable",
+):
     import_module(f"xinyidai.{_module}")
 for _room in ROOMS:
     if find_spec(f"xinyidai.{_room}") and find_spec(f"xinyidai.{_room}.models"):

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from xinyidai.access.service import act_as_platform
 from xinyidai.catalogue import queries
 from xinyidai.catalogue.rules import (
     OFFICIAL_CLASSES,
@@ -49,9 +50,7 @@ async def test_what_is_not_listed_that_day_is_refused(session: AsyncSession, cod
         await queries.item(session, code, on)
 
 
-async def test_a_new_version_closes_the_one_before_at_midnight_in_shanghai(
-    session: AsyncSession, database: Database, noon: datetime
-) -> None:
+async def test_a_new_version_closes_the_one_before_at_midnight_in_shanghai(database: Database, noon: datetime) -> None:
     admin = await asyncpg.connect(database.admin_dsn)
     await admin.execute("UPDATE catalogue.item SET valid_to = $1 WHERE code = 'loan_outcome'", TODAY)
     await admin.execute(
@@ -60,8 +59,10 @@ async def test_a_new_version_closes_the_one_before_at_midnight_in_shanghai(
     )
     await admin.close()
 
-    before = await queries.item(session, "loan_outcome", TODAY - timedelta(days=1))
-    after = await queries.item(session, "loan_outcome", TODAY)
+    async with in_transaction(database.app) as session:
+        await act_as_platform(session, now=noon)
+        before = await queries.item(session, "loan_outcome", TODAY - timedelta(days=1))
+        after = await queries.item(session, "loan_outcome", TODAY)
 
     assert (before.version, after.version) == (1, 2)
     assert after.access_class is AccessClass.FORBIDDEN

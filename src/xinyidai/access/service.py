@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
 from xinyidai.foundation.database import set_local
+from xinyidai.foundation.reference import VERSION, begin_at
 
 _SET = (
     "SELECT set_config('app.organisation_id', $1, true), set_config('app.business_at', $2, true),"
-    " set_config('app.scope', $3, true)"
+    f" set_config('app.scope', $3, true), ({VERSION})"
 )
 _SETTING = "app.scope"
 _SCOPE = "scope"
@@ -32,7 +33,8 @@ async def act_as_platform(session: AsyncSession, *, now: datetime) -> None:
 
 async def _tell(session: AsyncSession, organisation_id: str, scope: str, *, now: datetime) -> None:
     # Most often the first statement, with which the transaction begins: so not by the driver alone.
-    await (await session.connection()).exec_driver_sql(_SET, (organisation_id, now.isoformat(), scope))
+    told = await (await session.connection()).exec_driver_sql(_SET, (organisation_id, now.isoformat(), scope))
+    begin_at(session, told.mappings().one()["version"])
     session.info[_SCOPE] = scope
 
 

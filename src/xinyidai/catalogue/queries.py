@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from sqlalchemy import ARRAY, Row, String, any_, bindparam, or_, select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -22,21 +22,16 @@ from xinyidai.catalogue.rules import (
     UpdateCycle,
     topology_among,
 )
-from xinyidai.foundation.database import read_once
+from xinyidai.foundation.reference import read_reference
 
 # Read in every transaction that asks a consent: through the class, and built anew each time, it costs twice as much.
 _ITEMS = CatalogueItem.metadata.tables["catalogue.item"]
 _STANDARDS = StandardOfItem.metadata.tables["catalogue.item_standard"]
-_LISTED = (
+_VERSIONS = (
     select(_ITEMS, _STANDARDS.c.category)
     .outerjoin(_STANDARDS, (_STANDARDS.c.item_code == _ITEMS.c.code) & (_STANDARDS.c.item_version == _ITEMS.c.version))
-    .where(
-        _ITEMS.c.valid_from <= bindparam("day"),
-        or_(_ITEMS.c.valid_to.is_(None), _ITEMS.c.valid_to > bindparam("day")),
-    )
     .order_by(_ITEMS.c.code)
 )
-_SOME_LISTED = _LISTED.where(_ITEMS.c.code == any_(bindparam("codes", type_=ARRAY(String))))
 
 
 async def item(session: AsyncSession, code: str, on: date) -> Item:
@@ -54,19 +49,19 @@ async def items_by_code(session: AsyncSession, codes: Sequence[str], on: date) -
 
 
 async def listed(session: AsyncSession, codes: Sequence[str], on: date) -> dict[str, Item]:
-    """Return those of several items that are listed on a Shanghai day; a transaction reads them once."""
-    wanted = sorted(set(codes))
-
-    async def read() -> dict[str, Item]:
-        rows = await session.execute(_SOME_LISTED, {"day": on, "codes": wanted})
-        return {row.code: _item_of(row) for row in rows}
-
-    return await read_once(session, f"catalogue.items:{on}:{','.join(wanted)}", read)
+    """Return those of several items that are listed on a Shanghai day, by code."""
+    wanted = set(codes)
+    return {one.code: one for one in await items(session, on) if one.code in wanted}
 
 
 async def items(session: AsyncSession, on: date) -> tuple[Item, ...]:
-    """Return every item listed on a Shanghai day, by code."""
-    return tuple(_item_of(row) for row in await session.execute(_LISTED, {"day": on}))
+    """Return every item listed on a Shanghai day, by code; a process keeps them."""
+
+    async def read() -> tuple[Item, ...]:
+        return tuple(_item_of(row) for row in await session.execute(_VERSIONS))
+
+    versions = await read_reference(session, "catalogue.items", read)
+    return tuple(one for one in versions if one.valid_from <= on and (one.valid_to is None or on < one.valid_to))
 
 
 async def standards(session: AsyncSession, on: date) -> tuple[Standard, ...]:

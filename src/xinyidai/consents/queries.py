@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Select, any_, bindparam, func, literal, or_, select, text
+from sqlalchemy import ARRAY, Row, Select, any_, bindparam, func, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
@@ -27,6 +27,7 @@ from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import driver, read_once, type_of_id
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
+from xinyidai.foundation.reference import read_reference
 from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PLATFORM_ID, PartyId, PartyView
 
@@ -53,24 +54,19 @@ _GRANTS = select(_CONSENTS, _WITHDRAWN).where(
 )
 _GRANTS_TO = _GRANTS.where(bindparam("receiver_id", type_=type_of_id) == any_(_CONSENTS.c.receiver_ids))
 _POLICY_ROWS = SQLModel.metadata.tables["consents.purpose_policy"]
-_POLICIES = (
-    select(_POLICY_ROWS)
-    .where(
-        _POLICY_ROWS.c.valid_from <= bindparam("day"),
-        or_(_POLICY_ROWS.c.valid_to.is_(None), _POLICY_ROWS.c.valid_to > bindparam("day")),
-    )
-    .order_by(_POLICY_ROWS.c.purpose)
-)
+_POLICIES = select(_POLICY_ROWS).order_by(_POLICY_ROWS.c.purpose)
 
 
 async def policies(session: AsyncSession, on: date) -> dict[Purpose, PurposePolicy]:
-    """Return the policy of each purpose on a Shanghai day; it is public, and a transaction reads it once."""
+    """Return the policy of each purpose on a Shanghai day; it is public, and a process keeps it."""
 
-    async def read() -> dict[Purpose, PurposePolicy]:
-        found = [_policy_of(row) for row in await session.execute(_POLICIES, {"day": on})]
-        return {one.purpose: one for one in found}
+    async def read() -> tuple[PurposePolicy, ...]:
+        return tuple(_policy_of(row) for row in await session.execute(_POLICIES))
 
-    return await read_once(session, f"consents.policies:{on}", read)
+    versions = await read_reference(session, "consents.policies", read)
+    return {
+        one.purpose: one for one in versions if one.valid_from <= on and (one.valid_to is None or on < one.valid_to)
+    }
 
 
 async def receiver_kinds(session: AsyncSession, receiver_ids: Sequence[UUID]) -> dict[UUID, OrganisationKind]:

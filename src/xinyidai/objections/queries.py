@@ -5,16 +5,15 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, func, literal, or_, select, true
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
 from xinyidai.access.service import platform_scope
 from xinyidai.foundation.clock import business_date
-from xinyidai.foundation.database import read_once
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, before_id, limit_of, page_of
+from xinyidai.foundation.reference import read_reference
 from xinyidai.objections.models import ClockPolicy, Objection, Repair, RepairRulePolicy
 from xinyidai.objections.rules import (
     Clock,
@@ -220,18 +219,16 @@ async def repair_rules_on(session: AsyncSession, day: date) -> tuple[RepairRule,
     """Return the rule of each severity in force on a day; none before the first order on repair."""
 
     async def read() -> tuple[RepairRule, ...]:
-        statement = (
-            select(RepairRulePolicy)
-            .ext(distinct_on(col(RepairRulePolicy.severity)))
-            .where(col(RepairRulePolicy.effective_from) <= day)
-            .order_by(col(RepairRulePolicy.severity), col(RepairRulePolicy.effective_from).desc())
+        statement = select(RepairRulePolicy).order_by(
+            col(RepairRulePolicy.severity), col(RepairRulePolicy.effective_from)
         )
         rows = (await session.execute(statement)).scalars().all()
         return tuple(
             RepairRule(Severity(row.severity), row.effective_from, row.min_months, row.ends_use) for row in rows
         )
 
-    return await read_once(session, f"objections:repair_rules:{day}", read)
+    versions = await read_reference(session, "objections.repair_rules", read)
+    return tuple({one.severity: one for one in versions if one.effective_from <= day}.values())
 
 
 async def open_cases(session: AsyncSession, firm_id: UUID) -> int:

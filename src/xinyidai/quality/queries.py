@@ -4,15 +4,15 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, Row, cast, func, or_, select, text
+from sqlalchemy import ColumnElement, Date, Row, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
 from xinyidai.access.service import platform_scope
 from xinyidai.foundation.clock import add_months
-from xinyidai.foundation.database import read_once
 from xinyidai.foundation.paging import Page, before_id, limit_of, page_of
+from xinyidai.foundation.reference import read_reference
 from xinyidai.foundation.timetable import Found
 from xinyidai.quality.models import Finding, JudgedDelivery, QualityRule, RuleTally
 from xinyidai.quality.rules import (
@@ -35,30 +35,27 @@ _MONTH: Final[ColumnElement[date]] = cast(func.date_trunc("month", _ARRIVED), Da
 
 # Read with every delivery: through the class, hundreds of rows cost ten times as much.
 _RULES: Final = QualityRule.metadata.tables["quality.rule"]
-_SAID: Final = text(
-    "SELECT r.code, r.version, hashtextextended(r::text, 0) AS said FROM quality.rule r"
-    " WHERE r.valid_from <= :day AND (r.valid_to IS NULL OR :day < r.valid_to)"
-    " AND (CAST(:item_code AS text) IS NULL OR r.item_code = :item_code)"
-    " AND (CAST(:rule_class AS text) IS NULL OR r.rule_class = :rule_class) ORDER BY r.code"
-)
-_READ: Final[dict[tuple[str, int], tuple[int, ReadRule]]] = {}
-"""Rules that this process has read and tried, by code and version, with a digest of the row as it was."""
+_READ: Final[dict[tuple[str, int], ReadRule]] = {}
 
 
 async def rules_on(
     session: AsyncSession, day: date, *, item_code: str | None = None, rule_class: RuleClass | None = None
 ) -> list[Rule]:
-    """Return the rules in force on a Shanghai day, of one item or class or of all, by code, unread."""
-    statement = (
-        select(_RULES)
-        .where(_RULES.c.valid_from <= day, or_(_RULES.c.valid_to.is_(None), day < _RULES.c.valid_to))
-        .order_by(_RULES.c.code)
-    )
-    if item_code is not None:
-        statement = statement.where(_RULES.c.item_code == item_code)
-    if rule_class is not None:
-        statement = statement.where(_RULES.c.rule_class == rule_class.value)
-    return [_rule_of(row) for row in await session.execute(statement)]
+    """Return the rules in force on a Shanghai day, of one item or class or of all, by code, unread; a process keeps
+    them.
+    """
+
+    async def read() -> tuple[Rule, ...]:
+        return tuple(_rule_of(row) for row in await session.execute(select(_RULES).order_by(_RULES.c.code)))
+
+    return [
+        rule
+        for rule in await read_reference(session, "quality.rules", read)
+        if rule.valid_from <= day
+        and (rule.valid_to is None or day < rule.valid_to)
+        and item_code in (None, rule.item_code)
+        and rule_class in (None, rule.rule_class)
+    ]
 
 
 async def read_rules_on(
@@ -73,17 +70,14 @@ async def read_rules_on(
     QualityRuleRefused
         One cannot be read: nothing is judged until it is put right.
     """
+    return [_read(rule) for rule in await rules_on(session, day, item_code=item_code, rule_class=rule_class)]
 
-    async def read() -> list[ReadRule]:
-        asked = {"day": day, "item_code": item_code, "rule_class": rule_class and rule_class.value}
-        said = {(row.code, row.version): row.said for row in await session.execute(_SAID, asked)}
-        if any(_READ.get(key, (None,))[0] != digest for key, digest in said.items()):
-            for rule in await rules_on(session, day, item_code=item_code, rule_class=rule_class):
-                key = (rule.code, rule.version)
-                _READ[key] = (said[key], read_rule(rule))
-        return [_READ[key][1] for key in said]
 
-    return await read_once(session, f"quality rules of {day} for {item_code}, {rule_class}", read)
+def _read(rule: Rule) -> ReadRule:
+    known = _READ.get((rule.code, rule.version))
+    if known is None or known.rule != rule:
+        known = _READ[rule.code, rule.version] = read_rule(rule)
+    return known
 
 
 def _rule_of(row: Row[tuple[object, ...]]) -> Rule:
