@@ -1,17 +1,15 @@
 """What a file is, told by its bytes. Pure, and bounded: a packed file is unpacked no further than MAX_UNPACKED."""
 
-import zipfile
-import zlib
 from io import BytesIO
 
 from xinyidai.documents.rules import DocumentBursts, DocumentType, DocumentTypeRefused
+from xinyidai.foundation.archives import ArchiveBroken, ArchiveTooLarge, parts_of
 
 MAX_UNPACKED = 100 * 1024 * 1024
 MAX_RATIO = 200
 """Packed text of office files reaches about 20; a file of zeros reaches 1,000."""
 RATIO_COUNTS_FROM = 1024 * 1024
 MAX_PARTS = 2_000
-PIECE = 1 << 16
 
 _PDF = b"%PDF-"
 _PDF_END = b"%%EOF"
@@ -19,7 +17,6 @@ _TAIL = 2_048
 _JPEG, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _PNG, _PNG_FIRST, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IHDR", b"IEND\xae\x42\x60\x82"
 _ZIP = b"PK\x03\x04"
-_ENCRYPTED = 0x1
 _OFFICE = {"word/document.xml": DocumentType.DOCX, "xl/workbook.xml": DocumentType.XLSX}
 _MACROS = "vbaproject.bin"
 
@@ -46,21 +43,19 @@ def type_of(content: bytes) -> DocumentType:
 
 
 def _packed_type(content: bytes) -> DocumentType:
+    most_bytes = min(MAX_UNPACKED, max(RATIO_COUNTS_FROM, len(content) * MAX_RATIO))
     try:
-        with zipfile.ZipFile(BytesIO(content)) as packed:
-            parts = packed.infolist()
-            if len(parts) > MAX_PARTS:
-                raise DocumentBursts
-            found = _named_type({part.filename for part in parts})
-            if found is None or any(part.flag_bits & _ENCRYPTED for part in parts):
-                raise _refused()
-            _unpack(packed, parts, packed_bytes=len(content))
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, OSError) as error:
+        found = _named_type(parts_of(BytesIO(content), most_parts=MAX_PARTS, most_bytes=most_bytes))
+    except ArchiveTooLarge as error:
+        raise DocumentBursts from error
+    except ArchiveBroken as error:
         raise _refused() from error
+    if found is None:
+        raise _refused()
     return found
 
 
-def _named_type(names: set[str]) -> DocumentType | None:
+def _named_type(names: frozenset[str]) -> DocumentType | None:
     if any(name.lower().endswith(_MACROS) for name in names):
         return None
     if "OFD.xml" in names:
@@ -68,18 +63,6 @@ def _named_type(names: set[str]) -> DocumentType | None:
     if "[Content_Types].xml" not in names:
         return None
     return next((kind for name, kind in _OFFICE.items() if name in names), None)
-
-
-def _unpack(packed: zipfile.ZipFile, parts: list[zipfile.ZipInfo], *, packed_bytes: int) -> None:
-    """Unpack everything, keep nothing: what a part says of its own size is not believed. Check sums are checked."""
-    most = min(MAX_UNPACKED, max(RATIO_COUNTS_FROM, packed_bytes * MAX_RATIO))
-    unpacked = 0
-    for part in parts:
-        with packed.open(part) as stream:
-            while piece := stream.read(PIECE):
-                unpacked += len(piece)
-                if unpacked > most:
-                    raise DocumentBursts
 
 
 def _refused() -> DocumentTypeRefused:
