@@ -25,13 +25,15 @@ from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotAllowed, NotFound, ValueRefused
 from xinyidai.profiles import model, queries, service
 from xinyidai.profiles.rules.lineage import Impact, IndicatorLineage
-from xinyidai.profiles.schemas.lineage import IndicatorLineageOut
+from xinyidai.profiles.schemas.lineage import ImpactOut, IndicatorLineageOut
 from xinyidai.scoring import service as scoring
 from xinyidai.scoring.rules.scores import ScoreView
 from xinyidai.sources import service as sources
+from xinyidai.sources.queries import purged as purged_reads
 from xinyidai.sources.rules import DeliveryKind
 from xinyidai.sources.rules.origins import INVOICE_FACT, FactRef
 from xinyidai.sources.rules.pulls import PullSource
+from xinyidai.worker import load_rooms
 
 SUPERSEDED = {False: 20, True: 200}
 """How many facts are superseded, in the ordinary and in the long run."""
@@ -458,3 +460,37 @@ def test_a_facts_name_is_read_as_it_is_written() -> None:
         ref = FactRef(kind, uuid4(), 17, 204)
 
         assert FactRef.read(str(ref)) == ref
+
+
+async def test_after_a_purge_lineage_and_impact_say_so_with_the_tombstone(
+    database: Database, town: Town, noon: datetime
+) -> None:
+    load_rooms()
+    firm_id, later = town.firm_ids[0], noon + timedelta(days=500)
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        await sources.seal_facts(session, now=noon)
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=later)
+        with pytest.raises(ConsentMissing):
+            await service.show_lineage(session, None, CODES[0], firm_id=firm_id, now=later)
+        held = sum(one.facts for one in await purged_reads.held(session, firm_id))
+        await sources.purge_due(session, now=later)
+        stones = text("SELECT delivery_no, line_nos[1] AS line_no FROM sources.tombstone WHERE firm_id = :firm")
+        line = (await session.execute(stones, {"firm": firm_id})).first()
+    assert line is not None
+    ref = FactRef(INVOICE_FACT, firm_id, line.delivery_no, line.line_no)
+
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=later)
+        found = await service.show_lineage(session, None, CODES[0], firm_id=firm_id, now=later)
+        touched = await service.show_impact(session, None, ref, now=later)
+        with pytest.raises(ConsentMissing):
+            await service.show_impact(session, None, FactRef(INVOICE_FACT, firm_id, 99, 1), now=later)
+    async with in_transaction(database.app) as session:
+        await act_as(session, town.firms[0], now=later)
+        own = await service.show_lineage(session, town.firms[0], CODES[0], firm_id=firm_id, now=later)
+
+    assert (found.reading.value, found.fact_rows, sum(stone.facts for stone in found.purged)) == (None, 0, held)
+    assert touched.life.purged == found.purged[0] == own.purged[0]
+    assert ImpactOut.of(touched).purged is not None

@@ -37,6 +37,7 @@ COMMANDS: Final = {
     ),
     "replay": ("upkeep", "Make every decision again from its kept inputs, and from the facts while they live."),
     "verify": ("upkeep", "Recompute every seal, fact and balance; name each row that is not as it was written."),
+    "purge": ("keeping", "Delete what nothing lets the platform keep any longer, and leave tombstones."),
     "seal": ("upkeep", "Seal now what the every-minute job would seal."),
     "psql": (
         "upkeep",

@@ -18,6 +18,7 @@ from xinyidai.profiles import queries, service
 from xinyidai.profiles.rules.lineage import Impact, IndicatorLineage, Touched
 from xinyidai.profiles.rules.readings import in_words_en
 from xinyidai.profiles.schemas.lineage import ImpactOut, IndicatorLineageOut
+from xinyidai.sources.rules.keeping import Purged
 from xinyidai.sources.rules.origins import FactRef, Origin
 from xinyidai.worker import load_rooms
 
@@ -103,6 +104,7 @@ def _lineage_told(found: IndicatorLineage, names: Mapping[UUID, str]) -> Iterabl
         yield f"  {fact.ref} {fact.issued_on} {side}{void}{counted}; {_origin_told(fact.origin, names)}"
     if found.facts.next_cursor is not None:
         yield f"  and {found.fact_rows - len(found.facts.rows)} older"
+    yield from (_purged_told(stone) for stone in found.purged)
     for one in found.held_under:
         yield f"held under consent {one.id} of {_told(one.granted_at)}, {one.state}"
     for consent_id in found.read_under:
@@ -113,6 +115,8 @@ def _impact_told(found: Impact) -> Iterable[str]:
     life = found.life
     ended = "current" if life.superseded_at is None else f"superseded {_told(life.superseded_at)}"
     yield f"{life.ref}: known since {_told(life.recorded_at)}, {ended}; {_origin_told(life.origin, {})}"
+    if life.purged is not None:
+        yield _purged_told(life.purged)
     yield from (f"replaced {ref}" for ref in life.replaced)
     yield from (f"replaced by {ref}" for ref in life.replaced_by)
     yield f"feeds {len(found.indicators)} indicators today: {', '.join(found.indicators) or 'none'}"
@@ -130,6 +134,13 @@ def _touched_told(one: Touched) -> str:
     if one.as_of is None:
         how = "inputs purged"
     return f"{one.kind} {one.id}{record} of {_told(one.made_at)}, {how}" + (f": {outcome}" if outcome else "")
+
+
+def _purged_told(stone: Purged) -> str:
+    return (
+        f"lawfully purged {_told(stone.purged_at)} ({stone.reason}): {stone.facts} facts of delivery"
+        f" {stone.delivery_no}, known since {_told(stone.recorded_at)}, seal sha256 {stone.proof.hex()}"
+    )
 
 
 def _origin_told(origin: Origin, names: Mapping[UUID, str]) -> str:

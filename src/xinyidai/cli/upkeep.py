@@ -84,6 +84,11 @@ def replay() -> None:
     with surroundings() as around:
         report = around.run(act)
     click.echo(f"same {report.same}, different {report.different}, inputs lawfully purged {report.purged}")
+    if report.purged:
+        click.echo(
+            f"  vector leg: {report.facts_purged} same, {report.vector_purged} purged;"
+            f" facts leg: {report.purged} purged"
+        )
     for difference in report.differences[:SHOWN]:
         click.echo(str(difference))
     if report.different:

@@ -31,6 +31,7 @@ from xinyidai.profiles.rules.lineage import (
 )
 from xinyidai.profiles.rules.readings import INVOICES, IndicatorText
 from xinyidai.sources.queries import lineage as sources
+from xinyidai.sources.queries.purged import purged
 from xinyidai.sources.rules.amounts import BoolArray, IntArray
 from xinyidai.sources.rules.origins import INVOICE_FACT, FactLife, FactRef, InvoiceLines, Origin
 
@@ -87,7 +88,27 @@ async def lineage(
         facts=_facts(firm_id, lines, read, counted, origins, cursor=cursor, size=size),
         held_under=await _held_under(session, firm_id, INVOICES, origins.values(), now=permission.at),
         read_under=permission.consent_ids,
+        purged=tuple(await purged(session, firm_id, item_code=INVOICES, known_at=known_at)),
     )
+
+
+async def purged_lineage(
+    session: AsyncSession, code: str, *, firm_id: UUID, as_of: datetime, known_at: datetime
+) -> IndicatorLineage | None:
+    """Return what can be told of an indicator whose facts nobody may read: that they were purged; None if none was.
+
+    The caller has checked who asks.
+    """
+    stones = tuple(await purged(session, firm_id, item_code=INVOICES, known_at=known_at))
+    if not stones:
+        return None
+    reading = next(one for one in model.readings_of({}) if one.code == indicator_text(code).code)
+    return IndicatorLineage(firm_id, reading, as_of, known_at, 0, 0, Page((), None), (), (), stones)
+
+
+async def purged_impact(session: AsyncSession, ref: FactRef) -> Impact:
+    """Return what is left of a purged fact; which decisions it went into can no longer be told. As `purged_lineage`."""
+    return Impact(await sources.purged_life(session, ref), (), (), (), is_cut=False)
 
 
 async def impact(session: AsyncSession, permission: Permission, ref: FactRef) -> Impact:

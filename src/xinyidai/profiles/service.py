@@ -15,7 +15,7 @@ from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
 from xinyidai.access.service import platform_scope
 from xinyidai.audit import service as audit
 from xinyidai.consents import service as consents
-from xinyidai.consents.rules import Permission, Purpose
+from xinyidai.consents.rules import ConsentMissing, Permission, Purpose
 from xinyidai.decisions import service as decisions
 from xinyidai.foundation.canonical import canonical_bytes
 from xinyidai.foundation.clock import business_date, start_of_day
@@ -264,7 +264,15 @@ async def show_lineage(
             raise ValueRefused(field=field, why="without a time zone")
         if not _EARLIEST <= told <= now:
             raise ValueRefused(field=field, why="in the future, or before 1970")
-    permission = await _permission_to_trace(session, viewer, firm_id, INVOICES, now=now)
+    try:
+        permission = await _permission_to_trace(session, viewer, firm_id, INVOICES, now=now)
+    except ConsentMissing:
+        left = None
+        if _is_platform(viewer):
+            left = await queries.purged_lineage(session, code, firm_id=firm_id, as_of=moment, known_at=known)
+        if left is None:
+            raise
+        return left
     found = await queries.lineage(
         session, permission, code, firm_id=firm_id, as_of=moment, known_at=known, cursor=cursor, limit=limit
     )
@@ -283,7 +291,15 @@ async def show_impact(session: AsyncSession, viewer: Viewer | None, ref: FactRef
     NotFound, NotAllowed, ConsentMissing
         As of `show_lineage`; or there is no such fact.
     """
-    permission = await _permission_to_trace(session, viewer, ref.firm_id, ref.item_code, now=now)
+    try:
+        permission = await _permission_to_trace(session, viewer, ref.firm_id, ref.item_code, now=now)
+    except ConsentMissing as missing:
+        if not _is_platform(viewer):
+            raise
+        try:
+            return await queries.purged_impact(session, ref)
+        except NotFound:
+            raise missing from None
     if viewer is None or viewer.is_one_of(OrganisationKind.OPERATOR):
         async with platform_scope(session):
             found = await queries.impact(session, permission, ref)
@@ -291,6 +307,11 @@ async def show_impact(session: AsyncSession, viewer: Viewer | None, ref: FactRef
         found = await queries.impact(session, permission, ref)
     await _write_down_tracing(session, viewer, permission, "impact", object_kind="fact", object_id=str(ref))
     return found
+
+
+def _is_platform(viewer: Viewer | None) -> bool:
+    """Say whether the platform asks: a tombstone is its own word of what it let go, and no firm's data."""
+    return viewer is None or viewer.is_one_of(OrganisationKind.OPERATOR)
 
 
 async def _permission_to_trace(

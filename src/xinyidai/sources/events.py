@@ -18,6 +18,21 @@ class DeliveryLoaded:
 
 
 @dataclass(frozen=True)
+class FactsPurged:
+    """Facts of a firm that nothing let the platform keep are gone, but for tombstones; `record_id` is the audit row."""
+
+    firm_id: UUID
+    item_codes: tuple[str, ...]
+    facts: int
+    record_id: UUID
+
+    @property
+    def aggregate(self) -> str:
+        """Return the firm: its grants, revocations and purges come in order."""
+        return f"subject:{self.firm_id}"
+
+
+@dataclass(frozen=True)
 class PullAsked:
     """A firm let the platform fetch its facts; an outside system is to be asked."""
 

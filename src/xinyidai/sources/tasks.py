@@ -18,7 +18,7 @@ from xinyidai.foundation.timetable import Rhythm, every
 from xinyidai.sources import service
 from xinyidai.sources.adapters import InvoicePage, InvoiceSource, Row, SourceBusy, SourceDenied, SourceSilent
 from xinyidai.sources.adapters.tax import TaxBureau
-from xinyidai.sources.events import DeliveryLoaded, PullAsked
+from xinyidai.sources.events import DeliveryLoaded, FactsPurged, PullAsked
 from xinyidai.sources.rules import ConsentTakenBack, DeliveryInProgress
 from xinyidai.sources.rules.pulls import MAX_PAGES, Claimed, PullReason, PullStopped
 
@@ -39,6 +39,20 @@ async def seal_what_is_left(session: AsyncSession, now: datetime) -> None:
     """Seal deliveries whose event was lost or whose sealing failed."""
     await act_as_platform(session, now=now)
     await service.seal_facts(session, now=now)
+
+
+@every(Rhythm.DAY, name="sources.purge", finds=service.past_keeping)
+async def purge(session: AsyncSession, now: datetime) -> None:
+    """Delete a batch of facts and rows kept aside that nothing lets the platform keep any longer."""
+    await act_as_platform(session, now=now)
+    await service.purge_due(session, now=now)
+
+
+@consumes(FactsPurged, name="sources.purge_on")
+async def purge_on(session: AsyncSession, envelope: Envelope) -> None:
+    """Delete the next batch, if there is one: a batch is small so that grants and deliveries never wait for it."""
+    await act_as_platform(session, now=envelope.delivered_at)
+    await service.purge_due(session, now=envelope.delivered_at)
 
 
 @every(Rhythm.HOUR, name="sources.abandon_pulls", finds=service.pulls_given_up)

@@ -22,6 +22,7 @@ from xinyidai.desks.pages import (
     firm_offers,
     firm_profile,
     firm_repairs,
+    firm_rights,
     fund_agreements,
     fund_claims,
     fund_home,
@@ -53,6 +54,7 @@ _FIRM = (
     *firm_loans.ROUTES,
     *firm_objections.ROUTES,
     *firm_repairs.ROUTES,
+    *firm_rights.ROUTES,
 )
 
 _BANK = (

@@ -9,6 +9,8 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Role, Viewer
+from xinyidai.catalogue import queries as catalogue
+from xinyidai.demands import coverage
 from xinyidai.desks.pages.bank import BY_BANK, BY_OFFICER, QUEUES, ROWS, Queue, demand_shown, who
 from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
@@ -72,6 +74,7 @@ async def show_application(
     may_look = demand is not None and Role.OFFICER in viewer.roles
     seen = await service.show_application(session, viewer, dispatch_id, now=now) if may_look else None
     disputed = await objections.disputed_refs(session, [dispatch.firm_id], now) if seen else frozenset()
+    covered = await coverage.coverage_for_lender(session, viewer, dispatch.demand_id, now=now) if may_look else []
     firms = await parties.parties_by_id(session, [dispatch.firm_id])
     firm = next(iter(firms.values()), None)
     today = business_date(now)
@@ -94,6 +97,8 @@ async def show_application(
         indicated=next((one for one in indications if one.dispatch_id == dispatch_id), None),
         offers=[one for one in offers if one.dispatch_id == dispatch_id],
         disputed_count=len(disputed),
+        covered=covered,
+        items={one.code: one for one in await catalogue.items(session, today)},
         name=firm.name if firm else "—",
         heard=told_to_firm(dispatch.decline_reason) if dispatch.decline_reason else None,
         form=Form(),

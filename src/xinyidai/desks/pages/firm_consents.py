@@ -16,6 +16,7 @@ from xinyidai.catalogue.rules import AccessClass, Item
 from xinyidai.consents import queries, service
 from xinyidai.consents.rules import ConsentState, ConsentView, Purpose, PurposePolicy, latest_expiry
 from xinyidai.consents.texts import ConsentText, text_on
+from xinyidai.demands import coverage
 from xinyidai.demands import queries as demands
 from xinyidai.demands.rules import ASKING, ITEMS_OPENED_TO_LENDERS
 from xinyidai.desks.pages.firm import ALL, BY_FIRM, BY_OWNER, digest_in
@@ -131,7 +132,9 @@ async def list_consents(
 ) -> Response[bytes]:
     """List what the firm authorised."""
     given = await queries.consents_of(session, viewer, now=now, cursor=cursor, limit=20)
-    return page(request, "desks/consents.html", await _named(session, given.rows, now=now), given=given)
+    covered = await coverage.own_coverage(session, viewer, now=now)
+    context = await _named(session, given.rows, now=now)
+    return page(request, "desks/consents.html", context, given=given, covered=covered)
 
 
 @get("/firm/consents/{consent_id:uuid}", guards=[BY_FIRM])

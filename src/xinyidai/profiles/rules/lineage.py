@@ -11,6 +11,7 @@ from xinyidai.decisions.rules import DecisionInputs, Outcome, RecordedAs, Scalar
 from xinyidai.foundation.clock import start_of_day
 from xinyidai.foundation.paging import Page
 from xinyidai.profiles.rules.readings import Reading
+from xinyidai.sources.rules.keeping import Purged
 from xinyidai.sources.rules.origins import FactLife, FactRef, Origin
 
 FINGERPRINT: Final = "facts"
@@ -40,7 +41,8 @@ class IndicatorLineage:
 
     `facts` is a page, newest first; `fact_rows` and `counted_rows` are of the whole. `held_under` are the consents that
     were in force when a delivery of these facts came, as far as the reader may see them, `read_under` those under
-    which this was read: none where a firm reads its own.
+    which this was read: none where a firm reads its own. `purged` tells of facts known then that were lawfully purged
+    since: what they said is gone, and with it whether they counted.
     """
 
     firm_id: UUID
@@ -52,6 +54,7 @@ class IndicatorLineage:
     facts: Page[FactBehind]
     held_under: tuple[ConsentView, ...]
     read_under: tuple[UUID, ...]
+    purged: tuple[Purged, ...] = ()
 
 
 @dataclass(frozen=True)

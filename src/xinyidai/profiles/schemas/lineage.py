@@ -13,6 +13,7 @@ from xinyidai.profiles.rules.lineage import FactBehind, Impact, IndicatorLineage
 from xinyidai.profiles.rules.readings import IndicatorText
 from xinyidai.profiles.schemas import ReadingOut
 from xinyidai.sources.rules import DeliveryKind, FileFormat
+from xinyidai.sources.rules.keeping import Purged, PurgeReason
 from xinyidai.sources.rules.origins import Origin
 from xinyidai.sources.rules.pulls import PullSource, PullView
 
@@ -52,6 +53,14 @@ _HELD: JsonDict = {
     "expires_at": "2025-09-01T03:00:00Z",
     "revoked_at": None,
     "state": "active",
+}
+_PURGED: JsonDict = {
+    "delivery_no": 17,
+    "facts": 312,
+    "recorded_at": "2025-06-15T03:10:00Z",
+    "purged_at": "2026-06-16T16:00:00Z",
+    "reason": "life_over",
+    "proof": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 }
 _READING: JsonDict = {
     "code": "sales_12m_fen",
@@ -165,6 +174,31 @@ class FactBehindOut(BaseModel):
         )
 
 
+class PurgedOut(BaseModel):
+    """Facts of one delivery that were lawfully purged; `proof` is the SHA-256 of the seal that has their leaves."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _PURGED})
+
+    delivery_no: int
+    facts: int
+    recorded_at: datetime
+    purged_at: datetime
+    reason: PurgeReason
+    proof: str
+
+    @classmethod
+    def of(cls, stone: Purged) -> "PurgedOut":
+        """Build from a tombstone."""
+        return cls(
+            delivery_no=stone.delivery_no,
+            facts=stone.facts,
+            recorded_at=stone.recorded_at,
+            purged_at=stone.purged_at,
+            reason=stone.reason,
+            proof=stone.proof.hex(),
+        )
+
+
 class HeldUnderOut(BaseModel):
     """A consent that was in force when one of the deliveries came."""
 
@@ -207,6 +241,7 @@ class IndicatorLineageOut(BaseModel):
                 "read_under": [_ID],
                 "facts": [_BEHIND],
                 "next_cursor": None,
+                "purged": [_PURGED],
             }
         }
     )
@@ -222,6 +257,7 @@ class IndicatorLineageOut(BaseModel):
     read_under: list[UUID]
     facts: list[FactBehindOut]
     next_cursor: str | None
+    purged: list[PurgedOut]
 
     @classmethod
     def of(cls, found: IndicatorLineage, text: IndicatorText) -> "IndicatorLineageOut":
@@ -238,6 +274,7 @@ class IndicatorLineageOut(BaseModel):
             read_under=list(found.read_under),
             facts=[FactBehindOut.of(one) for one in found.facts.rows],
             next_cursor=found.facts.next_cursor,
+            purged=[PurgedOut.of(one) for one in found.purged],
         )
 
 
@@ -317,6 +354,7 @@ class ImpactOut(BaseModel):
                 "decisions": [_TOUCHED],
                 "looks": [_LOOK],
                 "is_cut": False,
+                "purged": None,
             }
         }
     )
@@ -332,6 +370,7 @@ class ImpactOut(BaseModel):
     decisions: list[TouchedOut]
     looks: list[LookOut]
     is_cut: bool
+    purged: PurgedOut | None
 
     @classmethod
     def of(cls, found: Impact) -> "ImpactOut":
@@ -349,4 +388,5 @@ class ImpactOut(BaseModel):
             decisions=[TouchedOut.of(one) for one in found.decisions],
             looks=[LookOut.of(one) for one in found.looks],
             is_cut=found.is_cut,
+            purged=None if life.purged is None else PurgedOut.of(life.purged),
         )

@@ -24,12 +24,14 @@ from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.sealing import Stream, Xid8, register_stream
 from xinyidai.sources.models import records
 from xinyidai.sources.rules import DeliveryKind, FileFormat
+from xinyidai.sources.rules.keeping import PurgeReason
 from xinyidai.sources.rules.pulls import PullSource, PullState
 
 RECORD_SUPERSESSIONS = register_stream(Stream("sources.record_supersession", "sources.sealable_record_supersession"))
 RECORD_TABLES = records.TABLES
 SEALS = register_stream(Stream("sources.fact_seal", "sources.sealable_fact_seal"))
 SUPERSESSIONS = register_stream(Stream("sources.supersession", "sources.sealable_supersession"))
+TOMBSTONES = register_stream(Stream("sources.tombstone", "sources.sealable_tombstone"))
 
 
 class Delivery(SQLModel, table=True):
@@ -38,7 +40,7 @@ class Delivery(SQLModel, table=True):
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("no"),
-        UniqueConstraint("sender_id", "digest", "kind"),
+        Index("ix_delivery_sender_id_digest_kind", "sender_id", "digest", "kind"),
         one_of("kind", DeliveryKind),
         one_of("file_format", FileFormat),
         CheckConstraint("received = loaded + rejected_rows", name="rows_reconcile"),
@@ -125,22 +127,10 @@ class RejectedRow(SQLModel, table=True):
 
 
 class Supersession(SQLModel, table=True):
-    """A fact that a correction replaced, and the fact that replaced it."""
+    """A fact that a correction replaced, and the fact that replaced it; it stays when either of them is purged."""
 
     __tablename__ = "supersession"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["firm_id", "delivery_no", "line_no"],
-            ["sources.invoice_fact.firm_id", "sources.invoice_fact.delivery_no", "sources.invoice_fact.line_no"],
-            name="fk_supersession_old_fact",
-        ),
-        ForeignKeyConstraint(
-            ["firm_id", "by_delivery_no", "by_line_no"],
-            ["sources.invoice_fact.firm_id", "sources.invoice_fact.delivery_no", "sources.invoice_fact.line_no"],
-            name="fk_supersession_new_fact",
-        ),
-        {"schema": "sources"},
-    )
+    __table_args__ = ({"schema": "sources"},)
 
     firm_id: UUID = Field(primary_key=True)
     delivery_no: int = Field(primary_key=True)
@@ -186,6 +176,36 @@ class FactSeal(SQLModel, table=True):
     line_nos: list[int] = Field(sa_type=ARRAY(Integer))
     leaves: bytes = Field(sa_type=LargeBinary)
     sealed_at: datetime = Field(sa_type=type_of_moment)
+    xid: str = Field(
+        default=None, sa_type=Xid8, nullable=False, sa_column_kwargs={"server_default": text("pg_current_xact_id()")}
+    )
+
+
+class Tombstone(SQLModel, table=True):
+    """Facts of one firm in a stretch of a delivery that were purged: each line with the leaf that it was found with.
+
+    `proof` is the hash of the seal in which the leaves stand; that seal's own row is in a sealed block.
+    """
+
+    __tablename__ = "tombstone"
+    __table_args__ = (
+        one_of("reason", PurgeReason),
+        CheckConstraint("length(leaves) = 32 * cardinality(line_nos)", name="a_leaf_a_line"),
+        Index("ix_tombstone_delivery_no", "delivery_no"),
+        {"schema": "sources"},
+    )
+
+    firm_id: UUID = Field(primary_key=True)
+    delivery_no: int = Field(primary_key=True)
+    chunk: int = Field(primary_key=True)
+    part: int = Field(primary_key=True)
+    item_code: str
+    line_nos: list[int] = Field(sa_type=ARRAY(Integer))
+    leaves: bytes = Field(sa_type=LargeBinary)
+    proof: bytes = Field(sa_type=LargeBinary)
+    reason: str
+    recorded_at: datetime = Field(sa_type=type_of_moment)
+    purged_at: datetime = Field(sa_type=type_of_moment)
     xid: str = Field(
         default=None, sa_type=Xid8, nullable=False, sa_column_kwargs={"server_default": text("pg_current_xact_id()")}
     )

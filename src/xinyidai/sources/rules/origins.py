@@ -10,6 +10,7 @@ from xinyidai.foundation.errors import ValueRefused
 from xinyidai.sources.rules import ITEM, DeliveryId, DeliveryKind, FileFormat
 from xinyidai.sources.rules.amounts import IntArray
 from xinyidai.sources.rules.invoices import Invoices
+from xinyidai.sources.rules.keeping import Purged
 from xinyidai.sources.rules.pulls import PullView
 from xinyidai.sources.rules.records.kinds import KINDS
 
@@ -86,7 +87,8 @@ class FactLife:
     """One fact from the moment the platform learned it to the one it unlearned it, and its line of succession.
 
     `replaced` are the facts before it, the nearest first, `replaced_by` those after it; MAX_REPLACED of each.
-    `invoice` is the fact itself where it is one, as a single row.
+    `invoice` is the fact itself where it is one, as a single row; of a fact that was lawfully purged there is only its
+    tombstone.
     """
 
     ref: FactRef
@@ -96,6 +98,7 @@ class FactLife:
     origin: Origin
     replaced: tuple[FactRef, ...]
     replaced_by: tuple[FactRef, ...]
+    purged: Purged | None = None
 
     def is_known_at(self, moment: datetime) -> bool:
         """Say whether the platform held it as true at a moment."""
