@@ -63,6 +63,16 @@ class Settings(BaseSettings):
     )
     tax_client_id: str | None = Field(default=None, description="with CITY_URL: our name at the tax provider")
     tax_client_secret: SecretStr | None = Field(default=None, description="with CITY_URL: our secret there")
+    benefits_client_id: str | None = Field(
+        default=None, description="with CITY_URL: our name at the office of social insurance and housing fund"
+    )
+    benefits_client_secret: SecretStr | None = Field(
+        default=None, description="with CITY_URL: our secret there, which also signs the list of firms"
+    )
+    benefits_public_key: str | None = Field(
+        default=None,
+        description="with CITY_URL: the office's Ed25519 key in base64, pinned: files signed with another are refused",
+    )
     argon2_time_cost: int = Field(default=3, ge=1, description="password hashing passes; tests use 1")
     argon2_memory_kib: int = Field(default=65_536, ge=8, description="password hashing memory; tests use 8")
     staff_second_factor: bool = Field(

@@ -42,3 +42,15 @@ class PullEnded:
     def aggregate(self) -> str:
         """Return the pull."""
         return f"pull:{self.pull_id}"
+
+
+@dataclass(frozen=True)
+class DayFilesDue:
+    """A day has begun on which a list is to be sent and daily files are to be fetched."""
+
+    day: str
+
+    @property
+    def aggregate(self) -> str:
+        """Return the office."""
+        return "office:benefits"

@@ -12,7 +12,7 @@ import json
 import zlib
 from base64 import b64decode
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -72,12 +72,23 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class KeptRows:
-    """What of a file is for us: a CSV with the columns of a delivery, and how many rows were thrown away unread."""
+    """What of a file is for us: lines with the columns of a delivery, and how many rows were thrown away unread."""
 
-    content: bytes
+    kind: FileKind
+    lines: tuple[bytes, ...]
     received: int
-    kept: int
     discarded: int
+
+    @property
+    def content(self) -> bytes:
+        """Return the lines as a CSV file."""
+        return b"".join(line + b"\n" for line in (",".join(self.kind.delivered).encode(), *self.lines))
+
+    def without(self, told: Collection[tuple[str, date]]) -> "KeptRows":
+        """Return the rows but for these firms' (by credit code) months (by first day)."""
+        named = {f"{code},{month:%Y-%m},".encode() for code, month in told}
+        left = tuple(line for line in self.lines if b",".join(line.split(b",", 2)[:2]) + b"," not in named)
+        return replace(self, lines=left)
 
 
 def signed_list(firms: Sequence[tuple[str, str]], secret: str) -> tuple[bytes, str]:
@@ -160,8 +171,7 @@ def rows_kept(content: bytes, entry: FileEntry, kind: FileKind, *, credit_codes:
         raise AnswerRefused(NAME, AnswerFault.ROWS_MISSING, f"{kind.name}: {len(lines)} of {entry.rows}")
     wanted = {code.encode() for code in credit_codes}
     own = [line for line in lines if line.split(b",", 1)[0].strip(b'" ') in wanted]
-    written = [",".join(kind.delivered).encode(), *(_delivered(line, kind) for line in own)]
-    return KeptRows(b"".join(line + b"\n" for line in written), len(lines), len(own), len(lines) - len(own))
+    return KeptRows(kind, tuple(_delivered(line, kind) for line in own), len(lines), len(lines) - len(own))
 
 
 def _unpacked(content: bytes, kind: FileKind) -> bytes:
