@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from builders_consents import a_consent
+from builders_doors import a_door
 from builders_offices import BENEFITS, TODAY, Offices, open_offices
 from builders_parties import a_firm, a_lender, the_operator
 from conftest import Database
@@ -22,10 +23,12 @@ from xinyidai.foundation import outbox, timetable
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotAllowed, NotFound, ValueRefused
 from xinyidai.foundation.outbox import TryLater
-from xinyidai.sources import office_tasks
+from xinyidai.foundation.settings import settings
 from xinyidai.sources.adapters.benefits import Benefits
 from xinyidai.sources.queries.day_files import day_files, subscriptions
+from xinyidai.sources.routes import router
 from xinyidai.sources.rules.offices.day_files import SOCIAL_INSURANCE, FileEntry, KeptRows
+from xinyidai.sources.rules.pulls import SourceNotConnected
 from xinyidai.sources.rules.subscriptions import (
     ITEMS,
     MAX_TRIES,
@@ -37,6 +40,7 @@ from xinyidai.sources.rules.subscriptions import (
 )
 from xinyidai.sources.service import day_files as storing
 from xinyidai.sources.service import subscribing
+from xinyidai.sources.tasks import day_files as office_tasks
 
 FIRST = TODAY + timedelta(days=1)
 
@@ -99,6 +103,13 @@ class Place:
         async with in_transaction(self.database.app) as session:
             await act_as(session, self.firm, now=self.offices.now)
             await consents.revoke(session, self.firm, self.consent_id, now=self.offices.now)
+
+
+@pytest.fixture(autouse=True)
+def connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the platform know the office."""
+    known = settings().model_copy(update={"city_url": "http://127.0.0.1:1", "benefits_client_id": "platform"})
+    monkeypatch.setattr(subscribing, "settings", lambda: known)
 
 
 @pytest.fixture
@@ -450,3 +461,50 @@ async def test_two_workers_fetch_a_file_once(place: Place, admin: asyncpg.Connec
 
     assert timedelta(0) < later.value.after <= timedelta(minutes=3)
     assert await facts(admin) == 0
+
+
+async def test_a_platform_that_is_not_connected_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscribing, "settings", settings)
+
+    with pytest.raises(SourceNotConnected):
+        await place.subscribe("SBGJJ1")
+
+
+async def test_the_doors_tell_the_firm_and_the_operator_what_happened(place: Place) -> None:
+    now, path = place.offices.now, "/sources/benefits"
+    reference = await place.offices.reference("benefits")
+
+    async with a_door(place.database, router, place.firm, now=now) as door:
+        asked = await door.post(f"{path}/subscription", json={"reference": reference})
+        await place.round()
+        listed = (await door.get(f"{path}/subscription")).json()["rows"][0]
+        ended = await door.post(f"{path}/subscription/end")
+        closed = await door.get(f"{path}/files")
+    async with a_door(place.database, router, place.operator, now=now) as door:
+        seen = (await door.get(f"{path}/files")).json()
+
+    assert (asked.status_code, asked.json()["state"], reference in asked.text) == (202, "asked", False)
+    assert (listed["state"], listed["listed_from"]) == ("listed", FIRST.isoformat())
+    assert (ended.json()["reason"], ended.json()["said_zh"]) == ("taken_back", "企业已停止订阅，已从名单移除")
+    assert closed.status_code == 403
+    assert (seen["lists"][0]["named"], seen["lists"][0]["said_en"], seen["files"]) == (1, "The list was sent", [])
+
+
+async def test_a_list_that_cannot_be_sent_is_tried_within_a_bound_and_no_file_is_asked_for(
+    place: Place, admin: asyncpg.Connection
+) -> None:
+    await place.subscribe(await place.offices.reference("benefits"))
+    client = Benefits(place.offices.url, "platform", "guess", place.offices.public_key)
+    outcomes = []
+
+    for _ in range(MAX_TRIES + 1):
+        try:
+            await office_tasks.fetch_day_files(place.database.worker, place.offices.city.clock, client)
+            outcomes.append("ended")
+        except TryLater:
+            outcomes.append("later")
+    await client.aclose()
+
+    assert outcomes == ["later"] * (MAX_TRIES - 1) + ["ended"] * 2
+    assert await admin.fetchrow("SELECT tries, reason, sent_at FROM sources.sent_list") == (MAX_TRIES, "denied", None)
+    assert (await place.place()).state is SubscriptionState.ASKED

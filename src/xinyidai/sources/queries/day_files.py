@@ -1,6 +1,6 @@
 """Reading subscriptions and daily files."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -11,11 +11,13 @@ from sqlmodel import col
 from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
 from xinyidai.foundation.database import driver
 from xinyidai.foundation.paging import MAX_PAGE
-from xinyidai.sources.models.offices import DayFile, Subscription
+from xinyidai.sources.models.offices import DayFile, SentList, Subscription
+from xinyidai.sources.rules.offices.day_files import KEPT_DAYS
 from xinyidai.sources.rules.records.kinds import KINDS
 from xinyidai.sources.rules.subscriptions import (
     DayFileState,
     DayFileView,
+    SentListView,
     SubscriptionEnd,
     SubscriptionState,
     SubscriptionView,
@@ -46,6 +48,26 @@ async def day_files(session: AsyncSession, viewer: Viewer, *, since: date) -> li
     statement = select(DayFile).where(col(DayFile.day) >= since)
     rows = await session.execute(statement.order_by(col(DayFile.day).desc(), col(DayFile.item_code)).limit(MAX_PAGE))
     return [day_file_view(row) for row in rows.scalars()]
+
+
+async def sent_lists(session: AsyncSession, viewer: Viewer, *, since: date) -> list[SentListView]:
+    """Return the lists since a day, newest first, to the operator.
+
+    Raises
+    ------
+    NotAllowed
+    """
+    requires_kind(viewer, OrganisationKind.OPERATOR)
+    statement = select(SentList).where(col(SentList.day) >= since).order_by(col(SentList.day).desc()).limit(MAX_PAGE)
+    return [
+        SentListView(row.day, row.tries, row.reason, row.named, row.refused, row.sent_at)
+        for row in (await session.execute(statement)).scalars()
+    ]
+
+
+def shown_since(today: date) -> date:
+    """Return since which day lists and files are shown: as far back as the office keeps them."""
+    return today - timedelta(days=KEPT_DAYS - 1)
 
 
 async def told_later(session: AsyncSession, day: date, item_code: str) -> set[tuple[UUID, date]]:

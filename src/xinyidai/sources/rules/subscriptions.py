@@ -127,6 +127,28 @@ class SubscriptionView:
 
 
 @dataclass(frozen=True)
+class SentListView:
+    """One day's list as the operator sees it; `reason` is a word of `Trouble`, counts are None until it was sent."""
+
+    day: date
+    tries: int
+    reason: str | None
+    named: int | None
+    refused: int | None
+    sent_at: datetime | None
+
+    def sentence(self, language: str) -> str:
+        """Return how it stands in one sentence, in ``"zh"`` or ``"en"``."""
+        place = 0 if language == "zh" else 1
+        if self.sent_at is not None:
+            return ("名单已报送", "The list was sent")[place]
+        waiting = ("名单尚未报送", "The list is not sent yet")[place]
+        if self.reason is None:
+            return waiting
+        return f"{waiting}{'；' if place == 0 else '. '}{_OF_TROUBLE[Trouble(self.reason)][place]}"
+
+
+@dataclass(frozen=True)
 class DayFileView:
     """One file of one day as the operator sees it.
 

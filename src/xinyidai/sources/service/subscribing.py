@@ -34,6 +34,7 @@ from xinyidai.parties.rules import PLATFORM_ID, PartyId
 from xinyidai.sources.models.offices import SentList, Subscription
 from xinyidai.sources.queries.day_files import subscription_view
 from xinyidai.sources.rules.offices.day_files import MOST_FIRMS
+from xinyidai.sources.rules.pulls import SourceNotConnected
 from xinyidai.sources.rules.subscriptions import (
     ITEMS,
     MAX_REFERENCE,
@@ -61,10 +62,14 @@ async def subscribe(session: AsyncSession, viewer: Viewer, reference: str, *, no
     ------
     NotAllowed
         Nobody who acts for a firm.
+    SourceNotConnected
+        The platform has no access to the office.
     ConsentMissing
         The firm has consented to neither item.
     """
     _requires_firm(viewer)
+    if settings().city_url is None or settings().benefits_client_id is None:
+        raise SourceNotConnected
     number = reference.strip()
     if not 0 < len(number) <= MAX_REFERENCE or not number.isascii():
         raise ValueRefused(field="reference", why=f"1..{MAX_REFERENCE} ASCII characters")

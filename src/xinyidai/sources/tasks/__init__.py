@@ -15,15 +15,16 @@ from xinyidai.foundation.errors import SourceUnavailable
 from xinyidai.foundation.outbox import Envelope, TryLater, consumes, consumes_outside
 from xinyidai.foundation.settings import settings
 from xinyidai.foundation.timetable import Rhythm, every
-from xinyidai.sources import office_tasks, service
+from xinyidai.sources import service
 from xinyidai.sources.adapters import InvoicePage, InvoiceSource, Row, SourceBusy, SourceDenied, SourceSilent
 from xinyidai.sources.adapters.tax import TaxBureau
 from xinyidai.sources.events import DeliveryLoaded, PullAsked
 from xinyidai.sources.rules import ConsentTakenBack, DeliveryInProgress
 from xinyidai.sources.rules.pulls import MAX_PAGES, Claimed, PullReason, PullStopped
+from xinyidai.sources.tasks import day_files
 
-OFFICES = office_tasks
-"""What wakes the work with offices that answer by files: imported with this module, and so registered with it."""
+__all__ = ["day_files", "pull", "tax_bureau"]
+"""`day_files` is imported for what it registers: the job and the consumer of daily files."""
 
 WAITED_FOR_AT_ONCE = timedelta(seconds=2)
 """A source that asks for no more patience than this is waited for without giving the pull back."""
