@@ -441,7 +441,7 @@ def test_what_has_a_whole_unit_is_a_whole_number_and_what_has_a_time_is_a_time()
 FLOATS_ALLOWED = {
     "src/xinyidai/sources/rules/amounts.py": "Parquet brings floats; more than two decimals are refused",
     "src/xinyidai/sources/rules/workbooks.py": "Excel keeps numbers as floats; they are written out as text",
-    "src/xinyidai/sources/adapters/tax.py": "seconds of a time-out",
+    "src/xinyidai/sources/adapters/wire.py": "seconds of a time-out",
     "src/xinyidai/quality/rules/columns.py": "a rule's condition has rates, and its bands are no money",
     "src/xinyidai/desks/pages/clock.py": "the speed of a simulated clock",
     "src/xinyidai/desks/pages/start.py": "joins a path",

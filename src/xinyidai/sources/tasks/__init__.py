@@ -1,6 +1,5 @@
 """What wakes the room: its own deliveries, to be sealed; firms that let facts be fetched; and time."""
 
-import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
@@ -16,19 +15,15 @@ from xinyidai.foundation.outbox import Envelope, TryLater, consumes, consumes_ou
 from xinyidai.foundation.settings import settings
 from xinyidai.foundation.timetable import Rhythm, every
 from xinyidai.sources import service
-from xinyidai.sources.adapters import InvoicePage, InvoiceSource, Row, SourceBusy, SourceDenied, SourceSilent
+from xinyidai.sources.adapters import Page, PulledSource, Row, SourceBusy, SourceDenied, SourceSilent
 from xinyidai.sources.adapters.tax import TaxBureau
 from xinyidai.sources.events import DeliveryLoaded, PullAsked
-from xinyidai.sources.rules import ConsentTakenBack, DeliveryInProgress
+from xinyidai.sources.rules import ITEM, ConsentTakenBack, DeliveryInProgress
 from xinyidai.sources.rules.pulls import MAX_PAGES, Claimed, PullReason, PullStopped
 from xinyidai.sources.tasks import day_files
 
 __all__ = ["day_files", "pull", "tax_bureau"]
 """`day_files` is imported for what it registers: the job and the consumer of daily files."""
-
-WAITED_FOR_AT_ONCE = timedelta(seconds=2)
-"""A source that asks for no more patience than this is waited for without giving the pull back."""
-SHORT_WAITS = 3
 
 
 @consumes(DeliveryLoaded, name="sources.seal_delivery")
@@ -67,7 +62,7 @@ def tax_bureau() -> TaxBureau:
     return TaxBureau(known.city_url, known.tax_client_id, known.tax_client_secret.get_secret_value())
 
 
-async def pull(sessions: Sessions, clock: BusinessClock, source: InvoiceSource, pull_id: UUID) -> None:
+async def pull(sessions: Sessions, clock: BusinessClock, source: PulledSource, pull_id: UUID) -> None:
     """Make one attempt at a pull: claim, ask page by page, store; each step a transaction, no call inside one.
 
     Raises
@@ -102,10 +97,10 @@ async def pull(sessions: Sessions, clock: BusinessClock, source: InvoiceSource, 
         raise TryLater(wait)
 
 
-async def _fetch(sessions: Sessions, clock: BusinessClock, source: InvoiceSource, claimed: Claimed) -> None:
+async def _fetch(sessions: Sessions, clock: BusinessClock, source: PulledSource, claimed: Claimed) -> None:
     token = claimed.token
     if token is None:
-        token = await source.exchange(claimed.consent_code or "")
+        token = (await source.exchange(claimed.consent_code or "")).secret
         async with in_transaction(sessions) as session:
             await act_as_platform(session, now=clock.now())
             await service.keep_token(session, claimed.id, token)
@@ -134,21 +129,10 @@ async def _fetch(sessions: Sessions, clock: BusinessClock, source: InvoiceSource
     await _give_back(source, token)
 
 
-async def _page(source: InvoiceSource, token: str, claimed: Claimed, number: int) -> InvoicePage:
-    """Return a page, waiting out a few short pauses that the source asks for."""
-    for _short_wait in range(SHORT_WAITS):
-        try:
-            return await _ask(source, token, claimed, number)
-        except SourceBusy as busy:
-            if busy.retry_after is None or busy.retry_after > WAITED_FOR_AT_ONCE:
-                raise
-            await asyncio.sleep(busy.retry_after.total_seconds())
-    return await _ask(source, token, claimed, number)
-
-
-async def _ask(source: InvoiceSource, token: str, claimed: Claimed, number: int) -> InvoicePage:
+async def _page(source: PulledSource, token: str, claimed: Claimed, number: int) -> Page:
     return await source.page(
         token,
+        ITEM,
         credit_code=claimed.credit_code,
         months_from=claimed.months_from,
         months_to=claimed.months_to,
@@ -167,7 +151,7 @@ async def _store(sessions: Sessions, clock: BusinessClock, claimed: Claimed, row
             await service.deny_pull(session, claimed.id, PullReason.CONSENT_TAKEN_BACK, now=clock.now())
 
 
-async def _give_back(source: InvoiceSource, token: str) -> None:
+async def _give_back(source: PulledSource, token: str) -> None:
     """Tell the source that we are through; where it does not listen, the token ends by itself."""
     with suppress(SourceUnavailable, SourceDenied):
         await source.give_back(token)
