@@ -19,10 +19,11 @@ class DeliveryLoaded:
 
 @dataclass(frozen=True)
 class PullAsked:
-    """A firm let the platform fetch its facts; an outside system is to be asked."""
+    """A firm let the platform fetch its facts; an outside system, `source`, is to be asked."""
 
     pull_id: UUID
     firm_id: UUID
+    source: str
 
     @property
     def aggregate(self) -> str:
