@@ -6,7 +6,7 @@ from alembic import op
 from migrations import steps
 
 revision = "0160"
-down_revision = "0140"
+down_revision = "0150"
 branch_labels = None
 depends_on = None
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from builders_city_offices import BENEFITS, TODAY, Offices, open_offices
 from builders_consents import a_consent
 from builders_doors import a_door
-from builders_offices import BENEFITS, TODAY, Offices, open_offices
 from builders_parties import a_firm, a_lender, the_operator
 from conftest import Database
 

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from builders_offices import BENEFITS, COURT_SECRET, CUSTOMS_KEY, TODAY, Offices, open_offices
+from builders_city_offices import BENEFITS, COURT_SECRET, CUSTOMS_KEY, TODAY, Offices, open_offices
 
 from xinyidai.foundation.errors import SourceUnavailable
-from xinyidai.sources.adapters import Row, SourceBusy, SourceDenied, SourceSilent
+from xinyidai.sources.adapters import Row, SourceBusy, SourceDenied, SourcePending, SourceSilent
 from xinyidai.sources.adapters.asking import NotThere
 from xinyidai.sources.adapters.benefits import Benefits
 from xinyidai.sources.adapters.courts import Courts
 from xinyidai.sources.adapters.customs import Customs
 from xinyidai.sources.rules.offices import AnswerFault, AnswerRefused
-from xinyidai.sources.rules.offices.court_answers import answer_in
 from xinyidai.sources.rules.offices.day_files import FILES, KeptRows, rows_kept
 
 TOMORROW = TODAY + timedelta(days=1)
@@ -29,14 +28,14 @@ async def offices(tmp_path: Path) -> AsyncGenerator[Offices]:
 
 @pytest.fixture
 async def customs(offices: Offices) -> AsyncGenerator[Customs]:
-    client = Customs(offices.url, CUSTOMS_KEY)
+    client = Customs(offices.url, "platform", CUSTOMS_KEY)
     yield client
     await client.aclose()
 
 
 @pytest.fixture
 async def courts(offices: Offices) -> AsyncGenerator[Courts]:
-    client = Courts(offices.url, COURT_SECRET)
+    client = Courts(offices.url, "platform", COURT_SECRET)
     yield client
     await client.aclose()
 
@@ -49,13 +48,16 @@ async def benefits(offices: Offices) -> AsyncGenerator[Benefits]:
 
 
 async def months(offices: Offices, client: Customs, reference: str, item: str = "import_export") -> tuple[Row, ...]:
-    return await client.months(
+    page = await client.page(
         reference,
         item,
         credit_code=offices.firm.credit_code,
         months_from=date(2024, 1, 1),
         months_to=date(2025, 5, 1),
+        number=1,
     )
+    assert (page.number, page.pages) == (1, 1)
+    return page.rows
 
 
 WIRE = [
@@ -120,9 +122,9 @@ async def test_no_number_opens_nothing_at_the_customs(offices: Offices, customs:
 
 
 async def test_an_office_that_hangs_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xinyidai.sources.adapters.asking.TIMEOUT", httpx2.Timeout(0.1))
+    monkeypatch.setattr("xinyidai.sources.adapters.wire.TIMEOUT", httpx2.Timeout(0.1))
     async with open_offices(tmp_path, hang_seconds=1.0) as slow:
-        client = Customs(slow.url, CUSTOMS_KEY)
+        client = Customs(slow.url, "platform", CUSTOMS_KEY)
         with pytest.raises(SourceSilent):
             await months(slow, client, await slow.reference("customs", "time_out"))
         await client.aclose()
@@ -133,31 +135,32 @@ async def test_more_bytes_than_the_bound_are_not_read(
 ) -> None:
     monkeypatch.setattr("xinyidai.sources.adapters.customs.MAX_DOCUMENT_BYTES", 100)
 
-    with pytest.raises(AnswerRefused) as refused:
+    with pytest.raises(SourceUnavailable, match="too large"):
         await months(offices, customs, await offices.reference("customs"))
 
-    assert refused.value.fault is AnswerFault.TOO_LARGE
+
+async def cases(offices: Offices, client: Courts, job_id: str, item: str = "enforcement") -> tuple[Row, ...]:
+    page = await client.page(
+        job_id,
+        item,
+        credit_code=offices.firm.credit_code,
+        months_from=date(2024, 1, 1),
+        months_to=date(2025, 5, 1),
+        number=1,
+    )
+    return page.rows
 
 
 async def test_courts_take_a_query_and_answer_later(offices: Offices, courts: Courts) -> None:
-    job_id = await courts.query(await offices.reference("courts"))
+    job_id = (await courts.exchange(await offices.reference("courts"))).secret
 
-    told = []
-    for seconds in (0, 10):
-        offices.wall.wait(seconds=seconds)
-        told.append(
-            answer_in(
-                await courts.answer(job_id),
-                job_id=job_id,
-                credit_code=offices.firm.credit_code,
-                item_codes=("judgment", "enforcement"),
-                asked_on=TODAY,
-            )
-        )
+    with pytest.raises(SourcePending):
+        await cases(offices, courts, job_id)
+    offices.wall.wait(seconds=10)
+    rows = await cases(offices, courts, job_id)
 
-    assert told[0] is None
-    assert told[1] is not None
-    assert (told[1].known_by, bool(told[1].rows["enforcement"])) == (TODAY, True)
+    assert rows
+    assert {row["credit_code"] for row in rows} == {offices.firm.credit_code}
 
 
 @pytest.mark.parametrize(("kind", "error"), WIRE)
@@ -165,12 +168,12 @@ async def test_a_wire_that_fails_at_the_courts_has_a_name(
     offices: Offices, courts: Courts, kind: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        await courts.query(await offices.reference("courts", kind))
+        await courts.exchange(await offices.reference("courts", kind))
 
 
 async def test_a_receipt_that_is_cut_is_not_believed(offices: Offices, courts: Courts) -> None:
     with pytest.raises(AnswerRefused):
-        await courts.query(await offices.reference("courts", "truncated_body"))
+        await courts.exchange(await offices.reference("courts", "truncated_body"))
 
 
 @pytest.mark.parametrize(
@@ -184,24 +187,18 @@ async def test_a_receipt_that_is_cut_is_not_believed(offices: Offices, courts: C
 async def test_an_answer_of_the_courts_that_is_wrong_is_not_believed(
     offices: Offices, courts: Courts, kind: str, fault: AnswerFault
 ) -> None:
-    job_id = await courts.query(await offices.reference("courts", kind))
+    job_id = (await courts.exchange(await offices.reference("courts", kind))).secret
     offices.wall.wait(seconds=10)
 
     with pytest.raises(AnswerRefused) as refused:
-        answer_in(
-            await courts.answer(job_id),
-            job_id=job_id,
-            credit_code=offices.firm.credit_code,
-            item_codes=("judgment", "enforcement"),
-            asked_on=TODAY,
-        )
+        await cases(offices, courts, job_id)
 
     assert refused.value.fault is fault
 
 
-async def test_a_job_that_nobody_knows_is_not_there(courts: Courts) -> None:
+async def test_a_job_that_nobody_knows_is_not_there(offices: Offices, courts: Courts) -> None:
     with pytest.raises(NotThere):
-        await courts.answer("no/such job")
+        await cases(offices, courts, "no/such job")
 
 
 async def day_file(offices: Offices, client: Benefits, item: str = "social_insurance") -> KeptRows:

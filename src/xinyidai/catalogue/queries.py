@@ -16,6 +16,7 @@ from xinyidai.catalogue.rules import (
     Item,
     ItemField,
     ItemNotListed,
+    ItemRhythm,
     ProvinceTopology,
     Standard,
     Topology,
@@ -89,6 +90,12 @@ async def standards(session: AsyncSession, on: date) -> tuple[Standard, ...]:
     ]
     order = list(Category)
     return tuple(sorted(told, key=lambda one: (order.index(one.category), one.item.code)))
+
+
+async def rhythm(session: AsyncSession, one: Item) -> ItemRhythm | None:
+    """Return how often an item's owner has something new; None for an item without a standard."""
+    row = await session.get(StandardOfItem, (one.code, one.version))
+    return None if row is None else ItemRhythm(UpdateCycle(row.update_cycle), row.delay_days)
 
 
 async def topology_in(session: AsyncSession, one: Item, province_code: str) -> Topology:

@@ -19,10 +19,11 @@ class DeliveryLoaded:
 
 @dataclass(frozen=True)
 class PullAsked:
-    """A firm let the platform fetch its facts; an outside system is to be asked."""
+    """A firm let the platform fetch its facts; an outside system, `source`, is to be asked."""
 
     pull_id: UUID
     firm_id: UUID
+    source: str
 
     @property
     def aggregate(self) -> str:
@@ -37,6 +38,20 @@ class PullEnded:
     pull_id: UUID
     firm_id: UUID
     state: str
+
+    @property
+    def aggregate(self) -> str:
+        """Return the pull."""
+        return f"pull:{self.pull_id}"
+
+
+@dataclass(frozen=True)
+class AnswerDue:
+    """An answer that a pull waits for is there, or should be; it is to be fetched."""
+
+    pull_id: UUID
+    firm_id: UUID
+    source: str
 
     @property
     def aggregate(self) -> str:

@@ -16,6 +16,9 @@ from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.pages.rendering import page
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.sources import queries
+from xinyidai.sources.queries import pulled
+from xinyidai.sources.queries.breakers import breakers
+from xinyidai.sources.service.connecting import connected_sources
 
 RECENT: Final = timedelta(days=30)
 
@@ -27,14 +30,16 @@ async def list_sources(
     session: NamedDependency[AsyncSession],
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
-    """List the senders, those behind first, and the pulls of the last 30 days."""
+    """List the senders, those behind first, whether each source answers, and the pulls of the last 30 days."""
     senders = await queries.senders(session, viewer, now=now)
     return page(
         request,
         "desks/operator_sources.html",
         senders=senders,
         behind=sum(one.is_behind for one in senders),
-        pulls=await queries.pull_counts(session, viewer, since=now - RECENT),
+        breakers=await breakers(session),
+        connected=connected_sources(request.app.state.settings),
+        pulls=await pulled.pull_counts(session, viewer, since=now - RECENT),
         names=await names_of(session, [one.sender_id for one in senders]),
         platform_id=PLATFORM_ID,
         now=now,

@@ -36,6 +36,13 @@ class SourceSilent(SourceUnavailable):
         super().__init__(source, "silent")
 
 
+class SourcePending(SourceUnavailable):
+    """The source took the question and works on it; it will call back, or can be asked later."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source, "pending")
+
+
 class SourceChanged(SourceUnavailable):
     """The answer has not the form that was agreed: a field has another name, an amount another unit."""
 

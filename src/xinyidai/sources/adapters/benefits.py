@@ -8,7 +8,8 @@ from typing import Final
 
 import httpx2
 
-from xinyidai.sources.adapters.asking import Asked, ask, client_of
+from xinyidai.sources.adapters.asking import ask
+from xinyidai.sources.adapters.wire import client_of
 from xinyidai.sources.rules.offices.day_files import (
     FILES,
     MAX_FILE_BYTES,
@@ -53,8 +54,9 @@ class Benefits:
         """
         body, signature = signed_list(firms, self.client_secret)
         headers = {**self._headers, "Content-Type": "application/json", "X-Signature": signature}
-        asked = Asked("PUT", "/benefits/subscription", headers, _MAX_LIST_ANSWER_BYTES, content=body)
-        return refused_in(await ask(self._client, NAME, asked), sent=[code for code, _ in firms])
+        request = self._client.build_request("PUT", "/benefits/subscription", headers=headers, content=body)
+        answer = await ask(self._client, request, source=NAME, most_bytes=_MAX_LIST_ANSWER_BYTES)
+        return refused_in(answer, sent=[code for code, _ in firms])
 
     async def entries(self, day: date) -> Mapping[str, FileEntry]:
         """Return what the signed manifest of a day says of each item's file.
@@ -62,11 +64,15 @@ class Benefits:
         Raises as `ask` does: `NotThere` where the day's files are not there yet, or no longer.
         """
         place = f"/benefits/files/{day.isoformat()}/manifest.json"
-        manifest = await ask(self._client, NAME, Asked("GET", place, self._headers, MAX_MANIFEST_BYTES))
-        signature = await ask(self._client, NAME, Asked("GET", f"{place}.sig", self._headers, _MAX_SIGNATURE_BYTES))
+        manifest = await self._get(place, MAX_MANIFEST_BYTES)
+        signature = await self._get(f"{place}.sig", _MAX_SIGNATURE_BYTES)
         return entries_in(manifest, signature.decode("latin-1"), public_key=self.public_key, day=day)
 
     async def file(self, day: date, item_code: str) -> bytes:
         """Return one file of a day as it came, unread. Raises as `ask` does."""
         place = f"/benefits/files/{day.isoformat()}/{FILES[item_code].name}"
-        return await ask(self._client, NAME, Asked("GET", place, self._headers, MAX_FILE_BYTES))
+        return await self._get(place, MAX_FILE_BYTES)
+
+    async def _get(self, place: str, most_bytes: int) -> bytes:
+        request = self._client.build_request("GET", place, headers=self._headers)
+        return await ask(self._client, request, source=NAME, most_bytes=most_bytes)

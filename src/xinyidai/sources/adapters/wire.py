@@ -44,7 +44,9 @@ def client_of(url: str, transport: httpx2.AsyncBaseTransport | None) -> httpx2.A
     )
 
 
-async def send(client: httpx2.AsyncClient, request: httpx2.Request, *, source: str) -> Answer:
+async def send(
+    client: httpx2.AsyncClient, request: httpx2.Request, *, source: str, most_bytes: int = MAX_ANSWER_BYTES
+) -> Answer:
     """Send a request and read its answer; what the source could not do is raised, what it refuses is returned.
 
     Raises
@@ -54,11 +56,11 @@ async def send(client: httpx2.AsyncClient, request: httpx2.Request, *, source: s
     SourceSilent
         No answer, or not to its end, or not in time.
     SourceUnavailable
-        Any other status from 500 on, or more bytes than `MAX_ANSWER_BYTES`.
+        Any other status from 500 on, or more bytes than `most_bytes`.
     """
     try:
         async with asyncio.timeout(LONGEST_CALL):
-            answer = await _read(client, request, source)
+            answer = await _read(client, request, source, most_bytes)
     except (httpx2.TransportError, TimeoutError) as error:
         raise SourceSilent(source) from error
     if answer.status in (429, 503):
@@ -68,13 +70,13 @@ async def send(client: httpx2.AsyncClient, request: httpx2.Request, *, source: s
     return answer
 
 
-async def _read(client: httpx2.AsyncClient, request: httpx2.Request, source: str) -> Answer:
+async def _read(client: httpx2.AsyncClient, request: httpx2.Request, source: str, most_bytes: int) -> Answer:
     answer = await client.send(request, stream=True)
     try:
         content = bytearray()
         async for piece in answer.aiter_bytes():
             content += piece
-            if len(content) > MAX_ANSWER_BYTES:
+            if len(content) > most_bytes:
                 raise SourceUnavailable(source, "answer too large")
     finally:
         await answer.aclose()

@@ -24,11 +24,13 @@ from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.sealing import Stream, Xid8, register_stream
 from xinyidai.sources.models import offices, records
 from xinyidai.sources.rules import DeliveryKind, FileFormat
+from xinyidai.sources.rules.breakers import BreakerState
+from xinyidai.sources.rules.pull_parts import PartState
 from xinyidai.sources.rules.pulls import PullSource, PullState
 
 RECORD_SUPERSESSIONS = register_stream(Stream("sources.record_supersession", "sources.sealable_record_supersession"))
 RECORD_TABLES = records.TABLES
-OFFICE_TABLES = (offices.Subscription, offices.SentList, offices.DayFile)
+OFFICE_TABLES = (offices.Subscription, offices.SentList, offices.DayFile, offices.CourtQuery)
 SEALS = register_stream(Stream("sources.fact_seal", "sources.sealable_fact_seal"))
 SUPERSESSIONS = register_stream(Stream("sources.supersession", "sources.sealable_supersession"))
 
@@ -229,6 +231,7 @@ class Pull(SQLModel, table=True):
     sealed_code: bytes | None = Field(default=None, sa_type=LargeBinary)
     sealed_token: bytes | None = Field(default=None, sa_type=LargeBinary)
     attempts: int = 0
+    put_offs: int = 0
     leased_until: datetime | None = Field(default=None, sa_type=type_of_moment)
     retries_at: datetime | None = Field(default=None, sa_type=type_of_moment)
     touched_at: datetime = Field(default_factory=wall_now, sa_type=type_of_moment)
@@ -240,3 +243,59 @@ class Pull(SQLModel, table=True):
     loaded: int | None = None
     delivery_id: UUID | None = Field(default=None, foreign_key="sources.delivery.id")
     ended_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+
+
+class PullPart(SQLModel, table=True):
+    """What became of one item of a pull; only a stored delivery makes it got."""
+
+    __tablename__ = "pull_part"
+    __table_args__ = (
+        one_of("state", PartState),
+        CheckConstraint(
+            "(state = 'got') = (delivery_id IS NOT NULL)"
+            " AND (state = 'got') = (received IS NOT NULL) AND (state = 'got') = (loaded IS NOT NULL)",
+            name="got_is_stored",
+        ),
+        CheckConstraint("(state IN ('waiting', 'reading')) = (ended_at IS NULL)", name="ended_once"),
+        Index("ix_pull_part_delivery_id", "delivery_id"),
+        {"schema": "sources"},
+    )
+
+    firm_id: UUID = Field(primary_key=True)
+    pull_id: UUID = Field(primary_key=True, foreign_key="sources.pull.id")
+    item_code: str = Field(primary_key=True)
+    place: int = Field(sa_type=SmallInteger)
+    state: str = PartState.WAITING.value
+    reason: str | None = None
+    pages_done: int = 0
+    pages: int | None = None
+    covers_from: date | None = None
+    covers_to: date | None = None
+    received: int | None = None
+    loaded: int | None = None
+    delivery_id: UUID | None = Field(default=None, foreign_key="sources.delivery.id")
+    expected_by: date | None = None
+    ended_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+
+
+class SourceBreaker(SQLModel, table=True):
+    """A source's circuit breaker, shared by all workers; all its moments are wall time."""
+
+    __tablename__ = "source_breaker"
+    __table_args__ = (
+        one_of("source", PullSource),
+        one_of("state", BreakerState),
+        CheckConstraint("(state = 'open') = (rests_until IS NOT NULL)", name="open_rests"),
+        CheckConstraint("(state = 'half_open') = (probing_until IS NOT NULL)", name="half_open_probes"),
+        {"schema": "sources"},
+    )
+
+    source: str = Field(primary_key=True)
+    state: str = BreakerState.CLOSED.value
+    failures: int = 0
+    openings: int = 0
+    rests_until: datetime | None = Field(default=None, sa_type=type_of_moment)
+    probing_until: datetime | None = Field(default=None, sa_type=type_of_moment)
+    last_success_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    last_failure_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    last_reason: str | None = None

@@ -71,6 +71,19 @@ class SentList(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=type_of_moment)
 
 
+class CourtQuery(SQLModel, table=True):
+    """A query that the courts took: the number they call back with, and whether they did."""
+
+    __tablename__ = "court_query"
+    __table_args__ = (Index("ix_court_query_pull_id", "pull_id"), {"schema": "sources"})
+
+    job_id: str = Field(primary_key=True)
+    firm_id: UUID
+    pull_id: UUID = Field(foreign_key="sources.pull.id")
+    asked_at: datetime = Field(sa_type=type_of_moment)
+    called_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+
+
 class DayFile(SQLModel, table=True):
     """One item's file of one day: nobody's in particular, it only counts. Leases and tries go by wall time."""
 

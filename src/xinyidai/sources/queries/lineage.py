@@ -17,8 +17,8 @@ from xinyidai.consents.rules import ConsentMissing, Permission
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import driver
 from xinyidai.foundation.errors import NotFound
-from xinyidai.sources.models import Delivery, Pull
-from xinyidai.sources.queries import pull_view
+from xinyidai.sources.models import Delivery, Pull, PullPart
+from xinyidai.sources.queries.pulled import pull_view
 from xinyidai.sources.rules import ITEM, DeliveryId, DeliveryKind, FileFormat
 from xinyidai.sources.rules.invoices import Invoices, coded
 from xinyidai.sources.rules.origins import (
@@ -126,7 +126,8 @@ async def origins(session: AsyncSession, delivery_nos: Collection[int]) -> dict[
     """
     statement = (
         select(Delivery, Pull)
-        .join(Pull, col(Pull.delivery_id) == col(Delivery.id), isouter=True)
+        .join(PullPart, col(PullPart.delivery_id) == col(Delivery.id), isouter=True)
+        .join(Pull, col(Pull.id) == col(PullPart.pull_id), isouter=True)
         .where(col(Delivery.no).in_(sorted(delivery_nos)))
         # Two pulls may have brought the same bytes, which are one delivery: the first of them is told.
         .order_by(col(Pull.id).desc())

@@ -14,25 +14,34 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
+from xinyidai.foundation.settings import settings
 from xinyidai.sources import queries, service
+from xinyidai.sources.queries import pulled
+from xinyidai.sources.queries.breakers import breakers
 from xinyidai.sources.routes import offices
 from xinyidai.sources.rules import COLUMNS, MAX_BODY_BYTES, DeliveryKind
+from xinyidai.sources.rules.pulls import PullSource
 from xinyidai.sources.rules.records.kinds import KINDS
 from xinyidai.sources.schemas import (
     DeliveryOut,
     DeliveryPageOut,
     InvoiceKind,
     InvoicesIn,
+    RecordItem,
+    RecordsIn,
+    RejectedPageOut,
+)
+from xinyidai.sources.schemas.pulls import (
+    BreakerOut,
+    PermissionIn,
     PullCountOut,
     PullIn,
     PullOut,
     PullPageOut,
-    RecordItem,
-    RecordsIn,
-    RejectedPageOut,
     SenderOut,
     StandingOut,
 )
+from xinyidai.sources.service.connecting import connected_sources
 
 BY_SENDER = requires(
     OrganisationKind.AGENCY, OrganisationKind.OPERATOR, roles=(Role.OFFICER, Role.ADMIN), scope=service.SCOPE
@@ -225,6 +234,27 @@ async def ask_tax_pull(
     return PullOut.of(await service.ask_pull(session, viewer, data.consent_code, now=now))
 
 
+@post(
+    "/{source:str}/pulls",
+    operation_id="AskPull",
+    summary="Fetch my data from a source",
+    description="All items of the source that the firm's consent to the platform covers, with the number or code that"
+    " the office gave the firm. Done in the background; each item ends for itself. The same permission again answers"
+    " with the same pull.",
+    guards=[BY_FIRM],
+    status_code=202,
+)
+async def ask_pull(
+    source: FromPath[PullSource],
+    data: JSONBody[PermissionIn],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> PullOut:
+    """Ask."""
+    return PullOut.of(await service.ask_pull(session, viewer, data.permission, source=source, now=now))
+
+
 @get(
     "/pulls",
     operation_id="ListPulls",
@@ -239,7 +269,7 @@ async def list_pulls(
     limit: FromQuery[int] = 50,
 ) -> PullPageOut:
     """List pulls."""
-    return PullPageOut.of(await queries.pulls(session, viewer, cursor=cursor, limit=limit))
+    return PullPageOut.of(await pulled.pulls(session, viewer, cursor=cursor, limit=limit))
 
 
 @get(
@@ -253,24 +283,26 @@ async def show_pull(
     pull_id: FromPath[UUID], viewer: NamedDependency[Viewer], session: NamedDependency[AsyncSession]
 ) -> PullOut:
     """Show a pull."""
-    return PullOut.of(await queries.pull(session, viewer, pull_id))
+    return PullOut.of(await pulled.pull(session, viewer, pull_id))
 
 
 @get(
     "/standing",
     operation_id="ShowSourcesStanding",
     summary="How the sources stand",
-    description="Who delivers, with counts and whether the sender is behind its own rhythm, and how the pulls of the"
-    " last 30 days stand, with reasons. Counts only.",
+    description="Who delivers, with counts and whether the sender is behind its own rhythm, how the pulls of the last"
+    " 30 days stand, with reasons, and whether each source is connected and answers. Counts only.",
     guards=[BY_OPERATOR],
 )
 async def show_standing(
     viewer: NamedDependency[Viewer], session: NamedDependency[AsyncSession], now: NamedDependency[datetime]
 ) -> StandingOut:
     """Show how the sources stand."""
+    connected = connected_sources(settings())
     return StandingOut(
         senders=[SenderOut.of(one) for one in await queries.senders(session, viewer, now=now)],
-        pulls=[PullCountOut.of(one) for one in await queries.pull_counts(session, viewer, since=now - RECENT)],
+        pulls=[PullCountOut.of(one) for one in await pulled.pull_counts(session, viewer, since=now - RECENT)],
+        sources=[BreakerOut.of(one, is_connected=one.source in connected) for one in await breakers(session)],
     )
 
 
@@ -304,6 +336,7 @@ router = Router(
         show_delivery,
         list_rejected_rows,
         ask_tax_pull,
+        ask_pull,
         list_pulls,
         show_pull,
         show_standing,

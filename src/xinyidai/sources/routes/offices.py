@@ -1,17 +1,19 @@
-"""The doors of offices that answer in their own time: the list for daily files."""
+"""The doors of offices that answer in their own time: the list for daily files, and what the courts call back."""
 
 from datetime import datetime
 from typing import Final
 
-from litestar import get, post
+from litestar import Request, get, post
+from litestar.datastructures import State
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import JSONBody, RawBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.foundation.clock import business_date
 from xinyidai.sources.queries import day_files as queries
+from xinyidai.sources.rules.offices.court_answers import MAX_CALLBACK_BYTES
 from xinyidai.sources.schemas.offices import (
     DayFileOut,
     DayFilesOut,
@@ -20,13 +22,14 @@ from xinyidai.sources.schemas.offices import (
     SubscriptionOut,
     SubscriptionsOut,
 )
-from xinyidai.sources.service import SCOPE, subscribing
+from xinyidai.sources.service import SCOPE, court_jobs, subscribing
 
 BY_FIRM: Final = requires(
     OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER, roles=(Role.OWNER, Role.OFFICER), scope=SCOPE
 )
 BY_FIRM_READING: Final = requires(OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER, scope="sources:read")
 BY_OPERATOR: Final = requires(OrganisationKind.OPERATOR)
+_MOST_HEADER: Final = 512
 
 
 @post(
@@ -98,4 +101,35 @@ async def list_files(
     )
 
 
-HANDLERS: Final = (subscribe, unsubscribe, list_subscriptions, list_files)
+@post(
+    "/courts/callbacks",
+    operation_id="HearCourts",
+    summary="The courts call back",
+    description="Called by the courts when the answer to a query is there, signed as Standard Webhooks has it. The"
+    " signature is checked before anything is read, and nothing that is said here is stored: the answer is fetched."
+    " Called again, or late, it changes nothing.",
+    opt={"public": True},
+    status_code=204,
+    request_max_body_size=MAX_CALLBACK_BYTES,
+)
+async def hear_courts(
+    body: RawBody,
+    request: Request[object, object, State],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> None:
+    """Hear."""
+    told = {
+        name: request.headers.get(f"webhook-{name}", "")[:_MOST_HEADER] for name in ("id", "timestamp", "signature")
+    }
+    await court_jobs.hear_callback(
+        session,
+        body,
+        message_id=told["id"],
+        timestamp=told["timestamp"],
+        signature=told["signature"],
+        now=now,
+    )
+
+
+HANDLERS: Final = (subscribe, unsubscribe, list_subscriptions, list_files, hear_courts)

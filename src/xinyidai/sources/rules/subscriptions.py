@@ -192,17 +192,17 @@ class Listed:
         return f"Listed({self.subscription_id})"
 
 
-def days_wanted(*, first: date, known_until: date | None, today: date) -> list[date]:
+def days_wanted(*, first_day: date, known_until: date | None, today: date) -> list[date]:
     """Return the days whose files become wanted today: those after the last known one, as far back as they are kept.
 
     Parameters
     ----------
-    first : date
+    first_day : date
         Of the earliest file that any firm on the list is in.
     known_until : date or None
         The last day that was wanted before.
     """
-    begins = max(first, today - timedelta(days=KEPT_DAYS - 1))
+    begins = max(first_day, today - timedelta(days=KEPT_DAYS - 1))
     if known_until is not None:
         begins = max(begins, known_until + timedelta(days=1))
     return [begins + timedelta(days=on) for on in range((today - begins).days + 1)]

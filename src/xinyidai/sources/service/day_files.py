@@ -33,7 +33,7 @@ from xinyidai.sources.rules.subscriptions import (
     wait_before,
 )
 from xinyidai.sources.service.files import open_csv
-from xinyidai.sources.service.pulling import THE_PLATFORM
+from xinyidai.sources.service.pull_life import THE_PLATFORM
 from xinyidai.sources.service.receiving import layout_for, receive_source
 from xinyidai.sources.service.subscribing import first_listed, list_anew
 
@@ -164,7 +164,7 @@ async def _want(session: AsyncSession, today: date) -> None:
     if first is None or first > today:
         return
     known = (await session.execute(select(func.max(DayFile.day)))).scalar_one_or_none()
-    for day in days_wanted(first=first, known_until=known, today=today):
+    for day in days_wanted(first_day=first, known_until=known, today=today):
         session.add_all([DayFile(day=day, item_code=item_code) for item_code in FILES])
     await session.flush()
 

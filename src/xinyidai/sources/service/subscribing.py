@@ -186,9 +186,9 @@ async def _count_try(session: AsyncSession, today: date) -> bool:
     return True
 
 
-async def list_anew(session: AsyncSession, lost: date, *, now: datetime) -> None:
+async def list_anew(session: AsyncSession, lost_day: date, *, now: datetime) -> None:
     """Let who was to be in a lost file rest on the next list, so that the one after brings the whole history."""
-    for row in await _locked(session, _to_tell().where(col(Subscription.listed_from) <= lost)):
+    for row in await _locked(session, _to_tell().where(col(Subscription.listed_from) <= lost_day)):
         row.rests_on = business_date(now) + timedelta(days=1)
     await session.flush()
 
