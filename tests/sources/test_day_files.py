@@ -108,8 +108,8 @@ class Place:
 @pytest.fixture(autouse=True)
 def connected(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the platform know the office."""
-    known = settings().model_copy(update={"city_url": "http://127.0.0.1:1", "benefits_client_id": "platform"})
-    monkeypatch.setattr(subscribing, "settings", lambda: known)
+    told = {"city_url": "http://127.0.0.1:1", "benefits_client_id": "platform", "benefits_public_key": "a key"}
+    monkeypatch.setattr(subscribing, "settings", lambda: settings().model_copy(update=told))
 
 
 @pytest.fixture

@@ -63,12 +63,13 @@ async def subscribe(session: AsyncSession, viewer: Viewer, reference: str, *, no
     NotAllowed
         Nobody who acts for a firm.
     SourceNotConnected
-        The platform has no access to the office.
+        The platform has no access to the office, or has not pinned its key.
     ConsentMissing
         The firm has consented to neither item.
     """
     _requires_firm(viewer)
-    if settings().city_url is None or settings().benefits_client_id is None:
+    known = settings()
+    if known.city_url is None or known.benefits_client_id is None or known.benefits_public_key is None:
         raise SourceNotConnected
     number = reference.strip()
     if not 0 < len(number) <= MAX_REFERENCE or not number.isascii():
@@ -78,11 +79,11 @@ async def subscribe(session: AsyncSession, viewer: Viewer, reference: str, *, no
         raise ConsentMissing(purpose=Purpose.PRE_LOAN.value, missing=1, items=list(ITEMS))
     await lock_key(session, f"sources.subscription:{firm_id}")
     digest = hashlib.sha256(number.encode()).digest()
-    known = await _open_of(session, firm_id)
-    if known is not None and known.reference_digest == digest:
-        return subscription_view(known)
-    if known is not None:
-        _end(known, SubscriptionEnd.REPLACED, now=now)
+    before = await _open_of(session, firm_id)
+    if before is not None and before.reference_digest == digest:
+        return subscription_view(before)
+    if before is not None:
+        _end(before, SubscriptionEnd.REPLACED, now=now)
         await session.flush()
     row = Subscription(firm_id=firm_id, reference_digest=digest, asked_by=viewer.principal_id, asked_at=now)
     row.sealed_reference = _cipher().seal(number.encode(), bound_to=row.id.bytes)
