@@ -8,7 +8,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 from builders_consents import a_consent
-from builders_parties import a_firm
+from builders_doors import a_door
+from builders_parties import a_firm, the_operator
 from builders_sources import a_record
 from conftest import Database
 from hypothesis import given
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as, act_as_platform
+from xinyidai.cli import source_checks
 from xinyidai.foundation.clock import StandingClock, wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import SourceUnavailable
@@ -24,6 +26,7 @@ from xinyidai.sources import service, tasks
 from xinyidai.sources.adapters import Access, ItemDenied, Page, SourceBusy, SourceChanged, SourceDenied, SourceSilent
 from xinyidai.sources.queries import pulled
 from xinyidai.sources.queries.breakers import breakers
+from xinyidai.sources.routes import router
 from xinyidai.sources.rules.breakers import FAILURES_TO_OPEN, FIRST_REST, LONGEST_REST, Breaker, BreakerState
 from xinyidai.sources.rules.pull_parts import PartState, PullReason
 from xinyidai.sources.rules.pulls import ITEMS_OF, MAX_PUT_OFFS, PullSource, PullState, PullView
@@ -174,6 +177,30 @@ async def test_a_try_that_fails_opens_it_again_for_longer(place: Place, admin: a
     assert (breaker.state, breaker.openings) == (BreakerState.OPEN, 2)
     assert breaker.rests_until is not None
     assert breaker.rests_until >= began_at + 2 * FIRST_REST
+
+
+async def test_operator_api_and_doctor_say_which_source_is_away(
+    place: Place, admin: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.attempt(Scripted([SourceSilent("utilities")]), (await place.ask(place.firms[0])).id)
+    await admin.execute("UPDATE sources.source_breaker SET state = 'open', rests_until = now() + interval '1 hour'")
+    monkeypatch.setattr(source_checks, "connected_sources", lambda _known: [METERS])
+    async with in_transaction(place.database.worker) as session:
+        await act_as_platform(session, now=place.noon)
+        operator = await the_operator(session, now=place.noon)
+
+    async with a_door(place.database, router, operator.checker, now=place.noon) as door:
+        told = (await door.get("/sources/standing")).json()["sources"]
+    looked_at = await source_checks.source_checks(place.database.worker, place.database.settings, now=place.noon)
+    checks = {one.name: one for one in looked_at}
+
+    meters = next(one for one in told if one["source"] == "utilities")
+    assert (meters["state"], meters["last_reason"], meters["is_connected"]) == ("open", "silent", False)
+    assert not checks["source utilities"].is_ok
+    assert "breaker open, tried again after" in checks["source utilities"].says
+    assert "(silent)" in checks["source utilities"].says
+    assert checks["source tax"].says.startswith("not connected")
+    assert checks["deliveries"].is_ok
 
 
 async def test_waiting_for_a_source_ends_too(place: Place, admin: asyncpg.Connection) -> None:
