@@ -33,6 +33,7 @@ from xinyidai.foundation.progress import Progress
 from xinyidai.operations.rules import GRACE
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.risk_sharing import service as claiming
+from xinyidai.sources.rules.pulls import PullSource
 
 DELIVERIES = "/operator/deliveries"
 RETRY_JOB = f"/operator/jobs/{JOB}/retry"
@@ -231,7 +232,8 @@ async def test_sources_say_who_is_behind_and_why_rows_were_set_aside(maker: Read
     platform = await maker.read(f"/operator/sources/{PLATFORM_ID}")
 
     assert "滞后" in listed
-    assert "对方没有响应" in listed
+    assert "对方暂时没有应答" in listed
+    assert listed.count("未接入") == len(PullSource)
     assert "未登记的企业" in listed
     assert sender.count("未登记的企业") == 4
     assert "重复行是平台已有的数据，无需处理。" in sender

@@ -37,6 +37,8 @@ never zero.
 WAYS = {
     "registration": "with the firm's own registration",
     "vat_invoice": "files (CSV, Parquet), HTTP, pulled from the tax provider",
+    **dict.fromkeys(("tax_filing", "tax_grade", "tax_arrears"), "files, HTTP, pulled from the tax provider"),
+    **dict.fromkeys(("electricity", "water", "gas"), "files, HTTP, pulled from the utilities"),
     "loan_outcome": "HTTP from the lender",
 }
 """How the data of an item arrive today; an item that is missing here has its terms, and no source yet."""

@@ -6,9 +6,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from xinyidai.access.service import act_as_platform
 from xinyidai.cli.diagnosis import MOST_NAMED, Check
-from xinyidai.cli.surroundings import Connected
 from xinyidai.foundation.clock import SHANGHAI
-from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.database import Sessions, in_transaction
+from xinyidai.foundation.settings import Settings
 from xinyidai.parties import queries as parties
 from xinyidai.sources import queries
 from xinyidai.sources.queries.breakers import breakers
@@ -19,18 +19,17 @@ from xinyidai.sources.service.connecting import connected_sources
 from xinyidai.sources.service.pull_life import THE_PLATFORM
 
 
-async def source_checks(connected: Connected) -> list[Check]:
-    """Look at every source's breaker and at the rhythm of those who deliver."""
-    now = connected.clock.now()
+async def source_checks(sessions: Sessions, settings: Settings, *, now: datetime) -> list[Check]:
+    """Look at every source's breaker and at the rhythm of those who deliver; `sessions` are the worker's."""
     try:
-        async with in_transaction(connected.worker) as session:
+        async with in_transaction(sessions) as session:
             await act_as_platform(session, now=now)
             found = await breakers(session)
             senders = await queries.senders(session, THE_PLATFORM, now=now)
             names = await parties.parties_by_id(session, [one.sender_id for one in senders if one.is_behind])
-    except (SQLAlchemyError, OSError, ValueError) as error:
+    except (SQLAlchemyError, OSError) as error:
         return [Check("sources", False, type(error).__name__)]
-    known = connected_sources(connected.settings)
+    known = connected_sources(settings)
     named = [name.name for name in names.values()]
     return [*(_source(one, known) for one in found), _deliveries(senders, named)]
 

@@ -33,7 +33,9 @@ def doctor(production: bool, sources: bool) -> None:
             is_embedded=around.embedded is not None,
             expects_processes=expects_processes,
         )
-        return [*checks, *(await source_checks(connected) if sources else [])]
+        if sources:
+            checks += await source_checks(connected.worker, connected.settings, now=connected.clock.now())
+        return checks
 
     with surroundings(with_broker=not production, migrated=False) as around:
         checks = around.run(act)
