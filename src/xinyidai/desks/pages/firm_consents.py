@@ -32,10 +32,11 @@ from xinyidai.parties.rules import PLATFORM_ID, PartyView
 from xinyidai.products import queries as products
 from xinyidai.scoring.service import outcomes
 from xinyidai.sources import rules as sources
+from xinyidai.sources.rules.pulls import ITEMS_OF
 
 PURPOSES = tuple(one for one in Purpose if one is not Purpose.CREDIT_QUERY)
 """A bank's own credit query is authorised one bank at a time, where the firm chooses that bank."""
-COLLECTED = frozenset({sources.ITEM, outcomes.ITEM})
+COLLECTED = frozenset({sources.ITEM, outcomes.ITEM}.union(*ITEMS_OF.values()))
 """Items that something brings here: what only stands in the catalogue so far is not asked for."""
 MONTHS = (3, 6, 12, 24)
 USUAL_MONTHS = "6"
