@@ -247,6 +247,22 @@ def rooms_whose_models_it_takes(node: ast.Import | ast.ImportFrom) -> list[str]:
     return [found.group(1) for name in modules if (found := re.fullmatch(r"xinyidai\.(\w+)\.models(\..*)?", name))]
 
 
+READERS_OF_RECORDS = {"sources", "profiles"}
+"""Who computed from records read elsewhere would use repaired ones: `profiles.usable_records` leaves them out."""
+
+
+def test_records_are_read_through_the_door_that_leaves_repaired_ones_out() -> None:
+    taken = {"xinyidai.sources.queries.records"}
+    found = [
+        place(path, node)
+        for path, node in nodes(ast.ImportFrom)
+        if taken & {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+        and not READERS_OF_RECORDS & set(path.parts)
+    ]
+
+    assert found == []
+
+
 def test_sql_names_the_tables_of_its_own_room_only() -> None:
     tables = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE)\s+({'|'.join(sorted(PLATFORM_ROOMS))})\.(\w+)")
     allowed_readers = {"reporting", "cli"}

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Role
-from xinyidai.access.service import act_as_platform
+from xinyidai.access.service import act_as, act_as_platform
 from xinyidai.desks.pages import firm_lineage
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import PostgresServer
@@ -20,6 +20,8 @@ from xinyidai.foundation.pages.rendering import environment
 from xinyidai.foundation.pages.words import Language
 from xinyidai.matching import service as matching
 from xinyidai.matching.rules.states import DeclineReason
+from xinyidai.objections import service as objections
+from xinyidai.objections.rules import FactKind, FactRef, ObjectionReason
 from xinyidai.parties.rules import PartyId
 from xinyidai.profiles import model
 
@@ -423,6 +425,27 @@ async def test_each_indicator_leads_to_its_facts_and_each_fact_to_what_used_it(
     assert "经由评分" in fact
     assert f'href="/firm/demands/{desk.demand.id}"' in fact
     assert re.search(r"评分 \d+ 分", fact)
+
+
+async def test_a_disputed_fact_is_marked_behind_its_indicator_and_leads_to_its_objection(
+    database: Database, noon: datetime, reader: Reader, desk: FullDesk
+) -> None:
+    before = await reader.read("/firm/profile/indicators/sales_total_fen")
+    fact = re.findall(r"/firm/profile/fact\?name=[^\"]+", before)[0]
+    found = re.search(r"/(\d+)\.(\d+)$", fact)
+    assert found is not None
+    ref = FactRef(FactKind.VAT_INVOICE, desk.firm.organisation_id, int(found.group(1)), int(found.group(2)))
+    async with in_transaction(database.app) as session:
+        await act_as(session, desk.firm, now=noon)
+        filed = await objections.file_objection(
+            session, desk.firm, ref, reason=ObjectionReason.AMOUNT_WRONG, text="金额不是这个数", now=noon
+        )
+
+    after, shown = await reader.read("/firm/profile/indicators/sales_total_fen"), await reader.read(fact)
+
+    assert (before.count("有异议"), after.count("有异议")) == (0, 1)
+    assert f'href="/firm/objections/{filed.id}"' in shown
+    assert f"/firm/objections/{filed.id}" not in before
 
 
 async def test_an_indicator_or_fact_that_is_not_there_is_not_found(reader: Reader, desk: FullDesk) -> None:

@@ -7,6 +7,7 @@ from functools import cache
 from uuid import UUID
 
 import numpy as np
+import pandas as pd
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -15,8 +16,11 @@ from xinyidai.consents import queries as consents
 from xinyidai.consents.rules import ConsentView, Permission, Purpose
 from xinyidai.decisions import queries as decisions
 from xinyidai.foundation.clock import start_of_day
-from xinyidai.foundation.errors import ValueRefused
+from xinyidai.foundation.errors import NotFound, ValueRefused
 from xinyidai.foundation.paging import Page, before_id, limit_of, page_of
+from xinyidai.objections import queries as objections
+from xinyidai.objections.rules import FactKind
+from xinyidai.objections.rules import FactRef as CaseRef
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.profiles import model
 from xinyidai.profiles.models import Profile
@@ -25,14 +29,20 @@ from xinyidai.profiles.rules.lineage import (
     FactBehind,
     Impact,
     IndicatorLineage,
+    ItemLineage,
     Look,
+    Marks,
+    RecordBehind,
     decisions_touched,
     seen_as_of,
 )
 from xinyidai.profiles.rules.readings import INVOICES, IndicatorText
+from xinyidai.quality import queries as quality
 from xinyidai.sources.queries import lineage as sources
+from xinyidai.sources.queries import records
 from xinyidai.sources.rules.amounts import BoolArray, IntArray
 from xinyidai.sources.rules.origins import INVOICE_FACT, FactLife, FactRef, InvoiceLines, Origin
+from xinyidai.sources.rules.records.kinds import KINDS
 
 _NUMBER_BITS = 32
 _LARGEST = (1 << _NUMBER_BITS) - 1
@@ -90,10 +100,106 @@ async def lineage(
     )
 
 
+async def item_lineage(
+    session: AsyncSession,
+    permission: Permission,
+    code: str,
+    *,
+    firm_id: UUID,
+    known_at: datetime,
+    limit: int = 50,
+) -> ItemLineage:
+    """Return the records of one item of a permitted firm as known at a moment, newest first, at most `limit`.
+
+    Raises
+    ------
+    NotFound
+        The permission is not for this firm.
+    ConsentMissing
+        As of `sources.records`.
+    ValueRefused
+        Of this item no records are kept; of invoices the lineage of an indicator tells.
+    """
+    size, at = limit_of(limit), permission.at
+    if code not in KINDS:
+        raise ValueRefused(field="item", why="no records are kept of it")
+    if firm_id not in permission.subject_ids:
+        raise NotFound
+    frame = await records.records(
+        session, replace(permission, subject_ids=frozenset({firm_id})), code, known_at=known_at
+    )
+    shown = frame.sort_values(["recorded_at", "delivery_no", "line_no"], ascending=False).head(size)
+    origins = await sources.origins(session, set(frame["delivery_no"].tolist()))
+    repaired = await objections.repaired_refs(session, [firm_id], at)
+    disputed = await objections.disputed_refs(session, [firm_id], at)
+    facts = []
+    for row in shown.to_dict("records"):
+        ref = FactRef(KINDS[code].table, firm_id, row["delivery_no"], row["line_no"])
+        case = _case_ref(ref)
+        facts.append(
+            RecordBehind(
+                ref=ref,
+                named={name: str(row[name]) for name in KINDS[code].key},
+                is_repaired=case in repaired,
+                is_disputed=case in disputed,
+                origin=origins[ref.delivery_no],
+            )
+        )
+    return ItemLineage(
+        firm_id=firm_id,
+        item_code=code,
+        known_at=known_at,
+        fact_rows=len(frame),
+        facts=tuple(facts),
+        indicators=(),
+        held_under=await _held_under(session, firm_id, code, origins.values(), now=at),
+        read_under=permission.consent_ids,
+    )
+
+
+async def usable_records(
+    session: AsyncSession, permission: Permission, code: str, *, decided_at: datetime, known_at: datetime
+) -> pd.DataFrame:
+    """Return the records of an item that a decision of `decided_at` may use: those of `sources.records` but repaired.
+
+    The one door to records for whatever computes. Repairs count by the rule in force at `decided_at`, so that an old
+    decision replays with a record that was repaired since, and a new one does without.
+
+    Raises
+    ------
+    ConsentMissing
+        As of `sources.records`.
+    """
+    frame = await records.records(session, permission, code, known_at=known_at)
+    ended = {
+        (ref.firm_id, ref.delivery_no, ref.line_no)
+        for ref in await objections.repaired_refs(session, sorted(permission.subject_ids), decided_at)
+        if ref.kind == code
+    }
+    names = zip(frame["firm_id"], frame["delivery_no"], frame["line_no"], strict=True)
+    return frame[[name not in ended for name in names]].reset_index(drop=True)
+
+
+async def marks_of(session: AsyncSession, ref: FactRef) -> Marks:
+    """Return what was found in a fact and said of it; that the fact may be looked at, the caller has checked."""
+    found = await quality.findings_of(session, firm_id=ref.firm_id, delivery_no=ref.delivery_no, line_no=ref.line_no)
+    case = _case_ref(ref)
+    disputed, asked = ((), ()) if case is None else await objections.cases_of(session, case)
+    return Marks(found, disputed, asked)
+
+
+def _case_ref(ref: FactRef) -> CaseRef | None:
+    """Return how a case names the fact: by its item; None of an item that no case can be about."""
+    if ref.item_code not in set(FactKind):
+        return None
+    return CaseRef(FactKind(ref.item_code), ref.firm_id, ref.delivery_no, ref.line_no)
+
+
 async def impact(session: AsyncSession, permission: Permission, ref: FactRef) -> Impact:
     """Return all that a fact of a permitted firm touched: indicators, scores and other decisions, profiles shown.
 
-    Of decisions and profiles those that the transaction may see: a firm its own, platform scope all.
+    Of decisions and profiles those that the transaction may see: a firm its own, platform scope all. Findings and
+    cases are told to the firm, and to the platform and its operator.
 
     Raises
     ------
@@ -116,6 +222,9 @@ async def impact(session: AsyncSession, permission: Permission, ref: FactRef) ->
         decisions=tuple(replace(one, recorded_as=names.get(one.id)) for one in reversed(touched)),
         looks=tuple(replace(one, indicators=fed(one.as_of)) for one in looks[:MAX_LOOKS]),
         is_cut=len(decided) == decisions.MAX_OPENED or len(looks) > MAX_LOOKS,
+        is_read=ref.item_code == INVOICES,
+        held_under=await _held_under(session, ref.firm_id, ref.item_code, [life.origin], now=permission.at),
+        marks=await marks_of(session, ref) if permission.receiver_id in {PLATFORM_ID, ref.firm_id} else Marks(),
     )
 
 

@@ -25,11 +25,12 @@ from xinyidai.parties.rules import PLATFORM_ID, PartyId
 from xinyidai.profiles import model, queries
 from xinyidai.profiles.models import Profile
 from xinyidai.profiles.rules.fingerprints import NOTHING, lineages
-from xinyidai.profiles.rules.lineage import Impact, IndicatorLineage
+from xinyidai.profiles.rules.lineage import Impact, IndicatorLineage, ItemLineage
 from xinyidai.profiles.rules.months import MonthOfSales, monthly_sales
 from xinyidai.profiles.rules.readings import INVOICES, Lineage, ProfileView
 from xinyidai.sources import queries as sources
 from xinyidai.sources.rules.origins import FactRef
+from xinyidai.sources.rules.records.kinds import KINDS
 
 FIRMS_AT_ONCE = 100
 """A hundred firms of the largest kind met (20,000 invoices each) are 2 million rows, about 250 MB at a time."""
@@ -269,6 +270,34 @@ async def show_lineage(
         session, permission, code, firm_id=firm_id, as_of=moment, known_at=known, cursor=cursor, limit=limit
     )
     await _write_down_tracing(session, viewer, permission, "lineage", object_kind="indicator", object_id=code)
+    return found
+
+
+async def show_item(
+    session: AsyncSession,
+    viewer: Viewer | None,
+    code: str,
+    *,
+    firm_id: UUID,
+    known_at: datetime | None = None,
+    limit: int = 50,
+    now: datetime,
+) -> ItemLineage:
+    """Show what records of an item a firm has and where they came from; one audit row. See `queries.item_lineage`.
+
+    Raises
+    ------
+    NotFound, NotAllowed, ConsentMissing, ValueRefused
+        As of `show_lineage`.
+    """
+    known = known_at or now
+    if known.tzinfo is None or not _EARLIEST <= known <= now:
+        raise ValueRefused(field="known_at", why="in the future, before 1970 or without a time zone")
+    if code not in KINDS:
+        raise ValueRefused(field="item", why="no records are kept of it")
+    permission = await _permission_to_trace(session, viewer, firm_id, code, now=now)
+    found = await queries.item_lineage(session, permission, code, firm_id=firm_id, known_at=known, limit=limit)
+    await _write_down_tracing(session, viewer, permission, "lineage", object_kind="item", object_id=code)
     return found
 
 

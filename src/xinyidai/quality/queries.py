@@ -153,6 +153,23 @@ async def findings(
     return page_of([view_of(row) for row in rows], limit=size, id_of=lambda view: view.id)
 
 
+async def findings_of(
+    session: AsyncSession, *, firm_id: UUID, delivery_no: int, line_no: int
+) -> tuple[FindingView, ...]:
+    """Return what rules found in one fact, newest first; whose facts may be looked at, the caller has checked."""
+    statement = (
+        select(Finding)
+        .where(
+            col(Finding.firm_id) == firm_id,
+            col(Finding.delivery_no) == delivery_no,
+            col(Finding.line_no) == line_no,
+        )
+        .order_by(col(Finding.id).desc())
+    )
+    async with platform_scope(session):
+        return tuple(view_of(row) for row in await session.scalars(statement))
+
+
 async def pass_rates(session: AsyncSession, viewer: Viewer, *, from_month: date, to_month: date) -> list[PassRate]:
     """Return how rows came through by item, sender and month of arrival, of the months from the first to the last.
 

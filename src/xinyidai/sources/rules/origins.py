@@ -16,6 +16,7 @@ from xinyidai.sources.rules.records.kinds import KINDS
 INVOICE_FACT: Final = "invoice_fact"
 ITEMS_OF_FACTS: Final = {INVOICE_FACT: ITEM} | {kind.table: code for code, kind in KINDS.items()}
 """The catalogue's item of each kind of fact; a kind is named as its table."""
+_KINDS_OF_ITEMS: Final = {code: kind for kind, code in ITEMS_OF_FACTS.items()}
 MAX_REPLACED: Final = 100
 """How many facts are told before and after one that was replaced over and over."""
 
@@ -41,7 +42,7 @@ class FactRef:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Read a written name.
+        """Read a written name; a fact may be called by its item as well, ``penalty:<firm>/<delivery>.<line>``.
 
         Raises
         ------
@@ -49,13 +50,14 @@ class FactRef:
             It is no name of a fact, or of a kind that nobody keeps.
         """
         found = _NAME.fullmatch(text)
-        if found is None or found["kind"] not in ITEMS_OF_FACTS:
+        kind = "" if found is None else _KINDS_OF_ITEMS.get(found["kind"], found["kind"])
+        if found is None or kind not in ITEMS_OF_FACTS:
             raise ValueRefused(field="fact", why="not written as kind:firm/delivery.line")
         try:
             firm_id = UUID(found["firm"])
         except ValueError as error:
             raise ValueRefused(field="fact", why="the firm's id is not one") from error
-        return cls(found["kind"], firm_id, int(found["delivery"]), int(found["line"]))
+        return cls(kind, firm_id, int(found["delivery"]), int(found["line"]))
 
 
 @dataclass(frozen=True)
