@@ -25,7 +25,7 @@ from xinyidai.foundation.settings import DatabaseRole
 
 PARTY_COLUMNS = re.compile(
     r"^(.+_)?(firm|party|organisation|lender|guarantor|fund|subject|receiver|sender|owner|borrower|payer|payee"
-    r"|applicant|taxpayer|counterparty|bank|debtor|creditor|guarantee|insurer|agency)_ids?$"
+    r"|applicant|taxpayer|counterparty|bank|debtor|creditor|guarantee|insurer|agency|provider|asker)_ids?$"
 )
 OPEN = {
     "agreements.sharing_policy": "policy",

@@ -393,7 +393,7 @@ IN_WHOLE_NUMBERS = re.compile(r"_(fen|bp|ppm|days|months)$")
 
 UNIT_LESS = {
     "src/xinyidai/loans/rules/repayment.py principal: Fen": "a private helper's argument",
-    "src/xinyidai/sources/schemas.py issued_on: str": "text as delivered, judged row by row afterwards",
+    "src/xinyidai/sources/schemas/__init__.py issued_on: str": "text as delivered, judged row by row afterwards",
 }
 
 

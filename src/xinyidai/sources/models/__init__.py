@@ -22,12 +22,13 @@ from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import one_of, type_of_fen, type_of_json, type_of_moment
 from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.sealing import Stream, Xid8, register_stream
-from xinyidai.sources.models import records
+from xinyidai.sources.models import derived, records
 from xinyidai.sources.rules import DeliveryKind, FileFormat
 from xinyidai.sources.rules.pulls import PullSource, PullState
 
 RECORD_SUPERSESSIONS = register_stream(Stream("sources.record_supersession", "sources.sealable_record_supersession"))
 RECORD_TABLES = records.TABLES
+STATEMENTS, DERIVED_VALUES = derived.STATEMENTS, derived.DERIVED_VALUES
 SEALS = register_stream(Stream("sources.fact_seal", "sources.sealable_fact_seal"))
 SUPERSESSIONS = register_stream(Stream("sources.supersession", "sources.sealable_supersession"))
 

@@ -1,5 +1,7 @@
 """The verbs of the room: take a delivery in, seal facts, verify them."""
 
+from xinyidai.sources.service.deriving import receive_statement
+from xinyidai.sources.service.keys import approve_key, propose_key, retire_key
 from xinyidai.sources.service.pulling import (
     abandon_pulls,
     ask_pull,
@@ -17,16 +19,20 @@ from xinyidai.sources.service.sealing import seal_facts, unsealed_deliveries, ve
 __all__ = [
     "SCOPE",
     "abandon_pulls",
+    "approve_key",
     "ask_pull",
     "claim_pull",
     "deny_pull",
     "keep_token",
     "note_page",
+    "propose_key",
     "pulls_given_up",
     "put_off",
     "receive_csv",
     "receive_file",
     "receive_rows",
+    "receive_statement",
+    "retire_key",
     "seal_facts",
     "store_pull",
     "unsealed_deliveries",

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.sources import queries, service
+from xinyidai.sources.routes import derived
 from xinyidai.sources.rules import COLUMNS, MAX_BODY_BYTES, DeliveryKind
 from xinyidai.sources.rules.records.kinds import KINDS
 from xinyidai.sources.schemas import (
@@ -307,6 +308,7 @@ router = Router(
         show_pull,
         show_standing,
         list_senders_deliveries,
+        *derived.ROUTES,
     ],
     tags=["sources"],
 )
