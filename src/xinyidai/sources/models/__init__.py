@@ -28,7 +28,7 @@ from xinyidai.sources.rules.pulls import PullSource, PullState
 
 RECORD_SUPERSESSIONS = register_stream(Stream("sources.record_supersession", "sources.sealable_record_supersession"))
 RECORD_TABLES = records.TABLES
-STATEMENTS, DERIVED_VALUES = derived.STATEMENTS, derived.DERIVED_VALUES
+STATEMENTS, DERIVED_VALUES, RECEIPTS = derived.STATEMENTS, derived.DERIVED_VALUES, derived.RECEIPTS
 SEALS = register_stream(Stream("sources.fact_seal", "sources.sealable_fact_seal"))
 SUPERSESSIONS = register_stream(Stream("sources.supersession", "sources.sealable_supersession"))
 

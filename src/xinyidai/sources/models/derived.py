@@ -7,7 +7,7 @@ from when on is read from the rows, so that nothing has to be written into the e
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, Uuid, text
 from sqlmodel import Field, SQLModel
 
 from xinyidai.foundation.database import type_of_fen, type_of_moment
@@ -15,6 +15,7 @@ from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.sealing import Stream, Xid8, register_stream
 
 STATEMENTS = register_stream(Stream("sources.statement", "sources.sealable_statement"))
+RECEIPTS = register_stream(Stream("sources.receipt", "sources.sealable_receipt"))
 DERIVED_VALUES = register_stream(Stream("sources.derived_value", "sources.sealable_derived_value"))
 
 
@@ -104,6 +105,41 @@ class DerivedValue(SQLModel, table=True):
     method_version: str
     made_at: datetime = Field(sa_type=type_of_moment)
     recorded_at: datetime = Field(sa_type=type_of_moment)
+    xid: str = Field(
+        default=None, sa_type=Xid8, nullable=False, sa_column_kwargs={"server_default": text("pg_current_xact_id()")}
+    )
+
+
+class Receipt(SQLModel, table=True):
+    """What stays of a question that was passed through: never what was answered. Append-only and sealed."""
+
+    __tablename__ = "receipt"
+    __table_args__ = (
+        ForeignKeyConstraint(["key_id"], ["sources.provider_key.id"], name="fk_receipt_key_id_provider_key"),
+        CheckConstraint("octet_length(answer_digest) = 32", name="digest_whole"),
+        CheckConstraint("covers_from <= covers_to", name="covers_in_order"),
+        Index("ix_receipt_firm_id_id", "firm_id", "id"),
+        Index("ix_receipt_asker_id_id", "asker_id", "id"),
+        Index("ix_receipt_provider_id_id", "provider_id", "id"),
+        Index("ix_receipt_xid", "xid"),
+        {"schema": "sources"},
+    )
+
+    id: UUID = Field(primary_key=True)
+    firm_id: UUID
+    asker_id: UUID
+    asked_by: UUID
+    provider_id: UUID
+    item_code: str
+    purpose: str
+    consent_ids: list[UUID] = Field(sa_type=ARRAY(Uuid))
+    covers_from: date
+    covers_to: date
+    answer_digest: bytes = Field(sa_type=LargeBinary)
+    key_id: UUID
+    signature: bytes = Field(sa_type=LargeBinary)
+    asked_at: datetime = Field(sa_type=type_of_moment)
+    answered_at: datetime = Field(sa_type=type_of_moment)
     xid: str = Field(
         default=None, sa_type=Xid8, nullable=False, sa_column_kwargs={"server_default": text("pg_current_xact_id()")}
     )

@@ -1,4 +1,4 @@
-"""Doors beside the held copy: signed derived values, and the keys of those who sign."""
+"""Doors beside the held copy: signed derived values, the keys of those who sign, receipts of what passed through."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,11 +12,12 @@ from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.foundation.errors import ValueRefused
 from xinyidai.sources import service
-from xinyidai.sources.queries import keys
+from xinyidai.sources.queries import keys, receipts
 from xinyidai.sources.schemas.derived import (
     ProviderKeyIn,
     ProviderKeyOut,
     ProviderKeyPageOut,
+    ReceiptPageOut,
     SignedStatementIn,
     StatementOut,
 )
@@ -127,7 +128,26 @@ async def retire_provider_key(
     return ProviderKeyOut.of(await service.retire_key(session, viewer, key_id, now=now))
 
 
+@get(
+    "/receipts",
+    operation_id="ListReceipts",
+    summary="Receipts of what passed through",
+    description="Who asked an item's owner about whom, when, under which consents, and the digest of the answer, which"
+    " is kept nowhere here. A firm, a lender and a provider see those they are part of.",
+    guards=[requires(scope="sources:read")],
+)
+async def list_receipts(
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    cursor: FromQuery[str | None] = None,
+    limit: FromQuery[int] = 50,
+) -> ReceiptPageOut:
+    """List receipts."""
+    return ReceiptPageOut.of(await receipts.receipts(session, viewer, cursor=cursor, limit=limit))
+
+
 ROUTES = (
+    list_receipts,
     deliver_derived_values,
     list_provider_keys,
     propose_provider_key,

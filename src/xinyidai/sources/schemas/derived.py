@@ -1,16 +1,18 @@
-"""Signed statements of derived values, and the keys behind them, on the wire."""
+"""Signed statements of derived values, the keys behind them, and receipts, on the wire."""
 
 from base64 import b64decode, b64encode
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
+from xinyidai.consents.rules import Purpose
 from xinyidai.foundation.paging import Page
 from xinyidai.sources.rules.derived import LARGEST, MOST_VALUES, StatementReport
 from xinyidai.sources.rules.keys import KeyState, KeyView
+from xinyidai.sources.rules.passing import ReceiptView
 
 _VALUE: JsonDict = {
     "indicator": "insured_headcount",
@@ -42,6 +44,22 @@ _KEY: JsonDict = {
     "proposed_at": "2025-06-15T04:00:00Z",
     "approved_at": "2025-06-16T04:00:00Z",
     "retired_at": None,
+}
+_RECEIPT: JsonDict = {
+    "id": "01976f2c-aaaa-7c55-9a53-0c7d0a5f2b11",
+    "firm_id": "01976f2c-1111-7c55-9a53-0c7d0a5f2b11",
+    "asker_id": "01976f2c-5555-7c55-9a53-0c7d0a5f2b11",
+    "provider_id": "01976f2c-2222-7c55-9a53-0c7d0a5f2b11",
+    "item": "real_estate",
+    "purpose": "pre_loan",
+    "consent_ids": ["01976f2c-3333-7c55-9a53-0c7d0a5f2b11"],
+    "covers_from": "2024-06-16",
+    "covers_to": "2025-06-15",
+    "answer_sha256": "0" * 64,
+    "key_id": "01976f2c-9999-7c55-9a53-0c7d0a5f2b11",
+    "signature": _SIGNATURE,
+    "asked_at": "2025-06-16T04:00:00Z",
+    "answered_at": "2025-06-16T04:00:00Z",
 }
 
 DayText = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
@@ -209,3 +227,58 @@ class ProviderKeyPageOut(BaseModel):
     def of(cls, page: Page[KeyView]) -> "ProviderKeyPageOut":
         """Build from a page."""
         return cls(keys=[ProviderKeyOut.of(key) for key in page.rows], next_cursor=page.next_cursor)
+
+
+class ReceiptOut(BaseModel):
+    """What stays of a question that was passed through: all but what was answered."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _RECEIPT})
+
+    id: UUID
+    firm_id: UUID
+    asker_id: UUID
+    provider_id: UUID
+    item: str
+    purpose: Purpose
+    consent_ids: list[UUID]
+    covers_from: date
+    covers_to: date
+    answer_sha256: str
+    key_id: UUID
+    signature: str
+    asked_at: datetime
+    answered_at: datetime
+
+    @classmethod
+    def of(cls, receipt: ReceiptView) -> "ReceiptOut":
+        """Build from a receipt."""
+        return cls(
+            id=receipt.id,
+            firm_id=receipt.firm_id,
+            asker_id=receipt.asker_id,
+            provider_id=receipt.provider_id,
+            item=receipt.item_code,
+            purpose=receipt.purpose,
+            consent_ids=list(receipt.consent_ids),
+            covers_from=receipt.covers_from,
+            covers_to=receipt.covers_to,
+            answer_sha256=receipt.answer_digest.hex(),
+            key_id=receipt.key_id,
+            signature=b64encode(receipt.signature).decode(),
+            asked_at=receipt.asked_at,
+            answered_at=receipt.answered_at,
+        )
+
+
+class ReceiptPageOut(BaseModel):
+    """Receipts, newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"receipts": [_RECEIPT], "next_cursor": None}})
+
+    receipts: list[ReceiptOut]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: Page[ReceiptView]) -> "ReceiptPageOut":
+        """Build from a page."""
+        return cls(receipts=[ReceiptOut.of(one) for one in page.rows], next_cursor=page.next_cursor)

@@ -2,6 +2,7 @@
 
 from xinyidai.sources.service.deriving import receive_statement
 from xinyidai.sources.service.keys import approve_key, propose_key, retire_key
+from xinyidai.sources.service.passing import Provider, pass_question
 from xinyidai.sources.service.pulling import (
     abandon_pulls,
     ask_pull,
@@ -18,6 +19,7 @@ from xinyidai.sources.service.sealing import seal_facts, unsealed_deliveries, ve
 
 __all__ = [
     "SCOPE",
+    "Provider",
     "abandon_pulls",
     "approve_key",
     "ask_pull",
@@ -25,6 +27,7 @@ __all__ = [
     "deny_pull",
     "keep_token",
     "note_page",
+    "pass_question",
     "propose_key",
     "pulls_given_up",
     "put_off",
