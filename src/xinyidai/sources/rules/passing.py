@@ -1,4 +1,4 @@
-"""Passing through (直连): a question goes to the owner of an item and its answer to who asked; a receipt stays. Pure."""
+"""Passing through (直连): a question goes to the owner of an item, its answer to who asked; a receipt stays. Pure."""
 
 import hashlib
 from dataclasses import dataclass
