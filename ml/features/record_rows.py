@@ -62,7 +62,9 @@ def months_before(today: np.datetime64, months: int) -> np.datetime64:
     start = today.astype("datetime64[M]")
     first = (start - months).astype("datetime64[D]")
     length = (start - months + 1).astype("datetime64[D]") - first
-    return first + min(today - start.astype("datetime64[D]"), length - np.timedelta64(1, "D"))
+    within = min(today - start.astype("datetime64[D]"), length - np.timedelta64(1, "D"))
+    found: np.datetime64 = first + within
+    return found
 
 
 def days_in(frame: pd.DataFrame, column: str) -> DayArray:
@@ -130,7 +132,8 @@ def trend(months: FloatArray, *, least: int) -> FloatArray:
     spread = n * row_sums(x * x) - sx * sx
     is_told = (n >= max(least, 2)) & (sy > 0)
     slope = np.divide(n * row_sums(x * y) - sx * sy, spread, out=np.full(len(n), np.nan), where=is_told)
-    return np.divide(slope * n, sy, out=np.full(len(n), np.nan), where=is_told)
+    relative: FloatArray = np.divide(slope * n, sy, out=np.full(len(n), np.nan), where=is_told)
+    return relative
 
 
 def seasonal_drop(months: FloatArray) -> FloatArray:
@@ -138,7 +141,8 @@ def seasonal_drop(months: FloatArray) -> FloatArray:
     now, counted = known_sum(months[:, -3:])
     before, counted_before = known_sum(months[:, -15:-12])
     is_told = (counted == 3) & (counted_before == 3) & (before > 0)
-    return 1.0 - np.divide(now, before, out=np.full(len(now), np.nan), where=is_told)
+    drop: FloatArray = 1.0 - np.divide(now, before, out=np.full(len(now), np.nan), where=is_told)
+    return drop
 
 
 def share_of_months(months: FloatArray, *, least: int) -> FloatArray:

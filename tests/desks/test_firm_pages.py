@@ -8,6 +8,7 @@ import pytest
 from builders_databases import Database, a_furnished_clone
 from builders_desks import FullDesk, Reader, a_full_desk, a_reader, id_in
 from builders_parties import a_lender, a_sole_trader, a_viewer
+from builders_sources import a_record, an_agency
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,8 +21,11 @@ from xinyidai.foundation.pages.rendering import environment
 from xinyidai.foundation.pages.words import Language
 from xinyidai.matching import service as matching
 from xinyidai.matching.rules.states import DeclineReason
+from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PartyId
 from xinyidai.profiles import model
+from xinyidai.sources import service as sources
+from xinyidai.sources.rules import DeliveryKind
 
 ANSWERS: dict[str, str | list[str]] = {
     "use": "raw_materials",
@@ -482,3 +486,22 @@ async def test_a_bank_does_not_enter_a_firms_desk(database: Database, noon: date
 
     assert answers == [403, 403, 403]
     assert foreign.status_code == 403
+
+
+async def test_the_profile_tells_by_item_what_records_say_and_what_it_means(
+    reader: Reader, desk: FullDesk, database: Database, noon: datetime
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        agency = await an_agency(session, now=noon)
+        firm = (await parties.parties_by_id(session, [desk.firm.organisation_id]))[PartyId(desk.firm.organisation_id)]
+        row = a_record("judgment", str(firm.credit_code), role="defendant", claimed_yuan="1200.00")
+        await sources.receive_rows(session, agency, [row], kind=DeliveryKind.JUDGMENT, now=noon)
+
+    page = await reader.read("/firm/profile")
+
+    group = page[page.index('id="records-judgment"') :]
+    assert "裁判文书</h3>" in group
+    assert re.search(r"作为被告的裁判文书<br>.*?近24个月.*?<td class=\"text-end\">1</td>", group, re.DOTALL)
+    assert "1,200.00 元" in group
+    assert 'id="records-electricity"' not in page

@@ -1,8 +1,8 @@
-"""Reads of lineage, both ways, under a permission; the caller writes the audit row."""
+"""Reads of indicators from records, and of lineage both ways, under a permission; the caller writes the audit row."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from uuid import UUID
 
@@ -11,12 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from xinyidai.catalogue import queries as catalogue
+from xinyidai.catalogue.rules import Topology, is_usable
 from xinyidai.consents import queries as consents
 from xinyidai.consents.rules import ConsentView, Permission, Purpose
 from xinyidai.decisions import queries as decisions
-from xinyidai.foundation.clock import start_of_day
+from xinyidai.foundation.clock import business_date, start_of_day
 from xinyidai.foundation.errors import ValueRefused
 from xinyidai.foundation.paging import Page, before_id, limit_of, page_of
+from xinyidai.foundation.settings import settings
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.profiles import model
 from xinyidai.profiles.models import Profile
@@ -30,14 +33,102 @@ from xinyidai.profiles.rules.lineage import (
     seen_as_of,
 )
 from xinyidai.profiles.rules.readings import INVOICES, IndicatorText
+from xinyidai.profiles.rules.record_readings import MOST_AGE_DAYS, RecordReading, RecordSource, RecordText
+from xinyidai.sources import queries as facts
 from xinyidai.sources.queries import lineage as sources
+from xinyidai.sources.queries.derived import derived_values
+from xinyidai.sources.queries.records import records_of
 from xinyidai.sources.rules.amounts import BoolArray, IntArray
+from xinyidai.sources.rules.derived import DerivedValue
 from xinyidai.sources.rules.origins import INVOICE_FACT, FactLife, FactRef, InvoiceLines, Origin
 
 _NUMBER_BITS = 32
 _LARGEST = (1 << _NUMBER_BITS) - 1
 # Days are counted in numpy from 1970, where an older invoice would be below zero, which no cursor holds.
 _FIRST_DAY, _EPOCH = date.min, date(1970, 1, 1)
+
+
+def record_items() -> tuple[str, ...]:
+    """Return the items that indicators from records are computed from, invoices among them."""
+    return tuple(sorted({code for text in model.record_texts() for code in text.item_codes}))
+
+
+async def items_covered(
+    session: AsyncSession, firm_id: UUID, *, receiver_id: UUID, purpose: Purpose, now: datetime
+) -> tuple[str, ...]:
+    """Return those of `record_items` that the receiver may read of a firm now: open ones, and those it allows."""
+    listed = await catalogue.listed(session, record_items(), business_date(now))
+    usable = {code: one for code, one in listed.items() if is_usable(one)}
+    asked = sorted(code for code, one in usable.items() if one.needs_consent)
+    allowing = await consents.subjects_by_item(
+        session, [firm_id], purpose=purpose, item_codes=asked, receiver_id=receiver_id, now=now
+    )
+    allowed = {code for code in asked if firm_id in allowing[code]}
+    return tuple(sorted(allowed | (set(usable) - set(asked))))
+
+
+async def record_readings(
+    session: AsyncSession, permission: Permission, firm_id: UUID, *, as_of: datetime, known_at: datetime
+) -> tuple[RecordReading, ...]:
+    """Return the indicators from records of a permitted firm, for the items that the permission covers.
+
+    Where an item is held here, from its records; where it stays in its owner's domain, the newest value that the owner
+    signed, unless it is older than MOST_AGE_DAYS; where it passes by, none.
+
+    Raises
+    ------
+    ConsentMissing
+        The database no longer lets a covered item be read.
+    """
+    covered = set(permission.item_codes)
+    texts = [text for text in model.record_texts() if text.item_codes[0] in covered]
+    listed = await catalogue.listed(session, sorted(covered & set(record_items())), business_date(permission.at))
+    where = await catalogue.topologies_in(session, listed.values(), settings().province_code)
+    alone = replace(permission, subject_ids=frozenset({firm_id}))
+    held = [code for code, topology in where.items() if topology is Topology.HELD_COPY]
+    away = [code for code, topology in where.items() if topology is Topology.IN_DOMAIN]
+    values = await _held_values(session, replace(alone, item_codes=tuple(sorted(held))), firm_id, as_of, known_at)
+    stated = {
+        one.stated.indicator: one
+        for one in (await derived_values(session, alone, away, before=as_of, known_at=known_at) if away else ())
+    }
+    return tuple(
+        _stated(text, stated.get(text.code), as_of)
+        if where.get(text.item_codes[0]) is Topology.IN_DOMAIN
+        else RecordReading(text.code, text.item_codes[0], text.measure, values.get(text.code), RecordSource.RECORDS)
+        for text in texts
+        if where.get(text.item_codes[0]) in (Topology.HELD_COPY, Topology.IN_DOMAIN)
+    )
+
+
+async def _held_values(
+    session: AsyncSession, permission: Permission, firm_id: UUID, as_of: datetime, known_at: datetime
+) -> Mapping[str, int | None]:
+    records = await records_of(session, permission, known_at=known_at)
+    if not records:
+        return {}
+    beside = {code for text in model.record_texts() if text.item_codes[0] in records for code in text.item_codes[1:]}
+    needs_sales = INVOICES in beside and INVOICES in permission.item_codes
+    sales = await facts.invoices(session, permission, before=as_of, known_at=known_at) if needs_sales else None
+    return model.compute_records(records, sales, as_of=as_of).get(str(firm_id), {})
+
+
+def _stated(text: RecordText, found: DerivedValue | None, as_of: datetime) -> RecordReading:
+    item_code = text.item_codes[0]
+    oldest = business_date(as_of) - timedelta(days=MOST_AGE_DAYS)
+    if found is None or found.item_code != item_code or found.stated.as_of_on < oldest:
+        return RecordReading(text.code, item_code, text.measure, None, RecordSource.STATEMENT)
+    return RecordReading(
+        code=text.code,
+        item_code=item_code,
+        measure=text.measure,
+        value=found.stated.value,
+        source=RecordSource.STATEMENT,
+        provider_id=found.provider_id,
+        method_version=found.stated.method_version,
+        as_of_on=found.stated.as_of_on,
+        statement_id=found.statement_id,
+    )
 
 
 def indicator_text(code: str) -> IndicatorText:

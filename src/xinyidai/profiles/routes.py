@@ -37,7 +37,8 @@ async def show_my_profile(
 ) -> ProfileOut:
     """Show the viewer's own profile."""
     shown = await service.own_profile(session, viewer, now=now)
-    return ProfileOut.of(shown, {text.code: text for text in model.indicator_texts()})
+    texts = {text.code: text for text in model.indicator_texts()}
+    return ProfileOut.of(shown, texts, {text.code: text for text in model.record_texts()})
 
 
 @get(
@@ -49,7 +50,9 @@ async def show_my_profile(
 )
 async def list_indicators() -> IndicatorsOut:
     """List the catalogue of indicators."""
-    return IndicatorsOut.of(model.feature_version(), model.indicator_texts())
+    return IndicatorsOut.of(
+        model.feature_version(), model.indicator_texts(), model.record_version(), model.record_texts()
+    )
 
 
 @get(

@@ -1,7 +1,7 @@
 """Verbs of profiles: compute the indicators of firms, and show one firm's profile to somebody who may see it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -27,7 +27,8 @@ from xinyidai.profiles.models import Profile
 from xinyidai.profiles.rules.fingerprints import NOTHING, lineages
 from xinyidai.profiles.rules.lineage import Impact, IndicatorLineage
 from xinyidai.profiles.rules.months import MonthOfSales, monthly_sales
-from xinyidai.profiles.rules.readings import INVOICES, Lineage, ProfileView
+from xinyidai.profiles.rules.readings import INVOICES, Lineage
+from xinyidai.profiles.rules.record_readings import RECORD_PREFIX, ProfileView, RecordReading
 from xinyidai.sources import queries as sources
 from xinyidai.sources.rules.origins import FactRef
 
@@ -101,7 +102,8 @@ async def own_profile(session: AsyncSession, viewer: Viewer, *, now: datetime) -
 
     As of the beginning of the Shanghai day, so that every look of one day agrees unless facts arrived.
     """
-    permission = await consents.require_own(session, viewer, item_codes=[INVOICES], now=now)
+    codes = sorted({INVOICES, *queries.record_items()})
+    permission = await consents.require_own(session, viewer, item_codes=codes, now=now)
     return await _show(session, viewer, permission, viewer.organisation_id, as_of=_today(now), now=now)
 
 
@@ -144,7 +146,8 @@ async def profile_of(
     """Show a firm's profile to an organisation that the firm's consent names as receiver.
 
     The room that dispatches demands calls this once it has checked that the firm's demand went to the viewer. One audit
-    row and one kept profile for each look: what was shown can be told later.
+    row and one kept profile for each look: what was shown can be told later. Indicators from records are shown for
+    those items alone that the same receiver may read for the same purpose.
 
     Raises
     ------
@@ -157,12 +160,14 @@ async def profile_of(
     moment = _today(now) if as_of is None else as_of
     if moment > now:
         raise ValueRefused(field="as_of", why="in the future")
+    receiver_id = viewer.organisation_id
+    covered = await queries.items_covered(session, firm_id, receiver_id=receiver_id, purpose=purpose, now=now)
     permission = await consents.require(
         session,
-        receiver_id=viewer.organisation_id,
+        receiver_id=receiver_id,
         subject_ids=[firm_id],
         purpose=purpose,
-        item_codes=[INVOICES],
+        item_codes=sorted({INVOICES, *covered}),
         now=now,
     )
     return await _show(session, viewer, permission, firm_id, as_of=moment, now=now)
@@ -173,6 +178,7 @@ async def _show(
 ) -> ProfileView:
     drawn = await draw(session, permission, as_of=as_of, known_at=now)
     vector, lineage = drawn.vector_of(firm_id), drawn.lineage_of(firm_id)
+    records = await queries.record_readings(session, permission, firm_id, as_of=as_of, known_at=now)
     shown = ProfileView(
         id=new_id(),
         firm_id=firm_id,
@@ -181,8 +187,9 @@ async def _show(
         feature_version=model.feature_version(),
         readings=model.readings_of(vector),
         lineage=lineage,
+        records=records,
     )
-    await _keep(session, permission, shown, vector, now=now)
+    await _keep(session, permission, shown, {**vector, **_told(records)}, now=now)
     await audit.write_down(
         session,
         viewer,
@@ -195,6 +202,11 @@ async def _show(
         consent_ids=permission.consent_ids,
     )
     return shown
+
+
+def _told(records: Sequence[RecordReading]) -> dict[str, str | None]:
+    """Return what is kept of the indicators from records that said something, as exact texts."""
+    return {RECORD_PREFIX + one.code: str(one.value) for one in records if one.value is not None}
 
 
 async def _keep(

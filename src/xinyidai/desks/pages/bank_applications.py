@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Role, Viewer
 from xinyidai.desks.pages.bank import BY_BANK, BY_OFFICER, QUEUES, ROWS, Queue, demand_shown, who
 from xinyidai.desks.pages.names import AnyRequest, names_of
+from xinyidai.desks.pages.record_groups import RecordGroup, record_groups
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.pages.forms import Form, act_once, answering
@@ -82,7 +83,7 @@ async def show_application(
     return page(
         request,
         "desks/bank_application.html",
-        who(viewer) | _told(seen),
+        who(viewer) | _told(seen) | {"groups": await _groups(session, seen, now=now)},
         dispatch=dispatch,
         is_open=dispatch.state in OPEN_TO_LENDER,
         demand=demand,
@@ -168,6 +169,10 @@ async def products_of(session: AsyncSession, dispatch: DispatchView) -> ProductV
         return await products.product(session, dispatch.product_id)
     except NotFound:
         return None
+
+
+async def _groups(session: AsyncSession, seen: Applicant | None, *, now: datetime) -> tuple[RecordGroup, ...]:
+    return () if seen is None else await record_groups(session, seen.profile.records, now=now)
 
 
 def _told(seen: Applicant | None) -> dict[str, object]:

@@ -19,9 +19,26 @@ class Derivable:
 _LISTED: Final[Mapping[str, Mapping[str, str]]] = {
     "social_insurance": {
         "count": "insured_headcount",
-        "ppm": "insured_trend insured_wage_trend",
+        "ppm": "insured_trend",
         "months": "insurance_months_unbroken insurance_owed_months",
     },
+    "housing_fund": {"count": "fund_depositors", "ppm": "fund_to_insured"},
+    "electricity": {
+        "ppm": "electricity_trend electricity_seasonal_drop",
+        "months": "electricity_owed_months electricity_cut_off_months",
+    },
+    "water": {"ppm": "water_seasonal_drop"},
+    "gas": {"ppm": "gas_seasonal_drop"},
+    "tax_filing": {"ppm": "declared_sales_trend declared_to_invoiced", "fen": "tax_paid_fen"},
+    "tax_arrears": {"days": "tax_arrears_days", "fen": "tax_arrears_owed_fen"},
+    "judgment": {"count": "judgments_as_defendant", "fen": "claimed_against_fen"},
+    "enforcement": {"fen": "enforcement_open_fen"},
+    "penalty": {"count": "penalties_count"},
+    "honour_list": {"count": "negative_lists"},
+    "intellectual_property": {"count": "rights_valid inventions_valid"},
+    "import_export": {"ppm": "export_share trade_to_sales"},
+    "logistics": {"ppm": "freight_trend shipments_trend"},
+    "tender": {"fen": "tenders_awarded_fen"},
 }
 
 DERIVABLE: Final[Mapping[str, Derivable]] = {
