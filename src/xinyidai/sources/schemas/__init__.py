@@ -88,6 +88,9 @@ RecordItem = Literal[
     "tender",
     "honour_list",
     "commitment",
+    "real_estate",
+    "farm_entity",
+    "cash_flow",
 ]
 FieldName = Annotated[str, StringConstraints(max_length=64)]
 FieldText = Annotated[str, StringConstraints(max_length=400)] | None
