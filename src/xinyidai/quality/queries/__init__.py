@@ -8,17 +8,14 @@ from sqlalchemy import ColumnElement, Date, Row, cast, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
-from xinyidai.access.service import platform_scope
+from xinyidai.access.rules import Viewer, requires_kind
 from xinyidai.foundation.clock import add_months
 from xinyidai.foundation.database import read_once
-from xinyidai.foundation.paging import Page, before_id, limit_of, page_of
-from xinyidai.foundation.timetable import Found
-from xinyidai.quality.models import Finding, JudgedDelivery, QualityRule, RuleTally
+from xinyidai.foundation.paging import limit_of
+from xinyidai.quality.models import JudgedDelivery, QualityRule, RuleTally
+from xinyidai.quality.queries.findings import SEES, finding, finding_groups, findings, returned, seen, view_of
 from xinyidai.quality.rules import (
-    FindingId,
-    FindingState,
-    FindingView,
+    JudgedView,
     PassRate,
     Rule,
     RuleClass,
@@ -28,10 +25,26 @@ from xinyidai.quality.rules import (
 )
 from xinyidai.quality.rules.judging import ReadRule, read_rule
 
-SEES: Final = (OrganisationKind.AGENCY, OrganisationKind.OPERATOR)
+__all__ = [
+    "SEES",
+    "finding",
+    "finding_groups",
+    "findings",
+    "judged_deliveries",
+    "judged_delivery",
+    "pass_rates",
+    "read_rules_on",
+    "returned",
+    "rule_counts",
+    "rule_versions",
+    "rules_on",
+    "view_of",
+]
 _ARRIVED: Final = func.timezone("Asia/Shanghai", col(JudgedDelivery.received_at))
 _MONTH: Final[ColumnElement[date]] = cast(func.date_trunc("month", _ARRIVED), Date)
 """The Shanghai month in which a delivery came."""
+
+_JUDGED: Final = select(*(col(getattr(JudgedDelivery, name)) for name in JudgedView.__dataclass_fields__))
 
 # Read with every delivery: through the class, hundreds of rows cost ten times as much.
 _RULES: Final = QualityRule.metadata.tables["quality.rule"]
@@ -59,6 +72,12 @@ async def rules_on(
     if rule_class is not None:
         statement = statement.where(_RULES.c.rule_class == rule_class.value)
     return [_rule_of(row) for row in await session.execute(statement)]
+
+
+async def rule_versions(session: AsyncSession) -> list[Rule]:
+    """Return every version of every rule, by item and code, the newest version first."""
+    order = (_RULES.c.item_code, _RULES.c.code, _RULES.c.version.desc())
+    return [_rule_of(row) for row in await session.execute(select(_RULES).order_by(*order))]
 
 
 async def read_rules_on(
@@ -106,53 +125,6 @@ def _rule_of(row: Row[tuple[object, ...]]) -> Rule:
     )
 
 
-def view_of(row: Finding) -> FindingView:
-    """Return a finding's row as a value."""
-    return FindingView(
-        id=FindingId(row.id),
-        item_code=row.item_code,
-        rule_code=row.rule_code,
-        rule_version=row.rule_version,
-        severity=Severity(row.severity),
-        sender_id=row.sender_id,
-        delivery_no=row.delivery_no,
-        line_no=row.line_no,
-        firm_id=row.firm_id,
-        state=FindingState(row.state),
-        first_seen_at=row.first_seen_at,
-        closed_at=row.closed_at,
-        waiver_reason=row.waiver_reason,
-        waiver_asked_at=row.waiver_asked_at,
-        waiver_decided_at=row.waiver_decided_at,
-    )
-
-
-async def findings(
-    session: AsyncSession,
-    viewer: Viewer,
-    *,
-    state: FindingState | None = None,
-    item_code: str | None = None,
-    cursor: str | None = None,
-    limit: int = 50,
-) -> Page[FindingView]:
-    """Return what was found in the viewer's own deliveries, newest first; to the operator, in everybody's."""
-    requires_kind(viewer, *SEES)
-    size = limit_of(limit)
-    statement = select(Finding).where(col(Finding.id) < before_id(cursor)).order_by(col(Finding.id).desc())
-    if state is not None:
-        statement = statement.where(col(Finding.state) == state.value)
-    if item_code is not None:
-        statement = statement.where(col(Finding.item_code) == item_code)
-    if not viewer.is_one_of(OrganisationKind.OPERATOR):
-        statement = statement.where(col(Finding.sender_id) == viewer.organisation_id)
-        rows = list(await session.scalars(statement.limit(size + 1)))
-    else:
-        async with platform_scope(session):
-            rows = list(await session.scalars(statement.limit(size + 1)))
-    return page_of([view_of(row) for row in rows], limit=size, id_of=lambda view: view.id)
-
-
 async def pass_rates(session: AsyncSession, viewer: Viewer, *, from_month: date, to_month: date) -> list[PassRate]:
     """Return how rows came through by item, sender and month of arrival, of the months from the first to the last.
 
@@ -166,17 +138,56 @@ async def pass_rates(session: AsyncSession, viewer: Viewer, *, from_month: date,
     check_months(from_month, to_month)
     keys = (col(JudgedDelivery.item_code), col(JudgedDelivery.sender_id), _MONTH.label("month"))
     sums = ("received", "judged", "failed", "refused", "unknown_firm")
+    of_uniqueness = select(_RULES.c.code).where(_RULES.c.rule_class == RuleClass.UNIQUENESS.value)
+    doubled = (
+        select(col(RuleTally.delivery_no), func.sum(col(RuleTally.failed)).label("failed"))
+        .where(col(RuleTally.rule_code).in_(of_uniqueness))
+        .group_by(col(RuleTally.delivery_no))
+        .subquery()
+    )
     statement = (
         select(
             *keys,
             func.count().label("deliveries"),
             *(func.sum(getattr(JudgedDelivery, name)).label(name) for name in sums),
+            func.coalesce(func.sum(doubled.c.failed), 0).label("doubled"),
         )
+        .outerjoin(doubled, doubled.c.delivery_no == col(JudgedDelivery.delivery_no))
         .where(from_month <= _MONTH, add_months(to_month, 1) > _MONTH)
         .group_by(*keys)
         .order_by(_MONTH.desc(), col(JudgedDelivery.item_code), col(JudgedDelivery.sender_id))
     )
-    return [_pass_rate_of(row) for row in await _seen(session, viewer, statement)]
+    return [_pass_rate_of(row) for row in await seen(session, viewer, statement, col(JudgedDelivery.sender_id))]
+
+
+async def judged_deliveries(
+    session: AsyncSession, viewer: Viewer, *, before_no: int | None = None, limit: int = 50
+) -> list[JudgedView]:
+    """Return how the newest deliveries came through, before a number where one is given.
+
+    A sender sees its own, the operator all.
+
+    Raises
+    ------
+    NotAllowed
+    """
+    statement = _JUDGED.order_by(col(JudgedDelivery.delivery_no).desc()).limit(limit_of(limit))
+    if before_no is not None:
+        statement = statement.where(col(JudgedDelivery.delivery_no) < before_no)
+    found = await seen(session, viewer, statement, col(JudgedDelivery.sender_id))
+    return [JudgedView(**row._mapping) for row in found]
+
+
+async def judged_delivery(session: AsyncSession, viewer: Viewer, delivery_id: UUID) -> JudgedView | None:
+    """Return how one delivery came through; None where it was not judged, or is somebody else's.
+
+    Raises
+    ------
+    NotAllowed
+    """
+    statement = _JUDGED.where(col(JudgedDelivery.delivery_id) == delivery_id)
+    found = await seen(session, viewer, statement, col(JudgedDelivery.sender_id))
+    return JudgedView(**found[0]._mapping) if found else None
 
 
 async def rule_counts(
@@ -202,17 +213,8 @@ async def rule_counts(
         .group_by(col(RuleTally.rule_code))
         .order_by(failed.desc(), col(RuleTally.rule_code))
     )
-    found = await _seen(session, viewer, statement)
+    found = await seen(session, viewer, statement, col(JudgedDelivery.sender_id))
     return [RuleCount(row.rule_code, int(row.checked), int(row.failed)) for row in found]
-
-
-async def _seen(session: AsyncSession, viewer: Viewer, statement: Found) -> list[Row[tuple[object, ...]]]:
-    """Run a statistic over the deliveries that the viewer may see."""
-    if viewer.is_one_of(OrganisationKind.OPERATOR):
-        async with platform_scope(session):
-            return list((await session.execute(statement)).all())
-    own = statement.where(col(JudgedDelivery.sender_id) == viewer.organisation_id)
-    return list((await session.execute(own)).all())
 
 
 def _pass_rate_of(row: Row[tuple[object, ...]]) -> PassRate:
@@ -229,4 +231,5 @@ def _pass_rate_of(row: Row[tuple[object, ...]]) -> PassRate:
         failed=failed,
         refused=refused,
         unknown_firm=int(row.unknown_firm),
+        doubled=int(row.doubled),
     )
