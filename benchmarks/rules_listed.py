@@ -7,13 +7,16 @@ from pathlib import Path
 
 from xinyidai.quality.rules import Rule, RuleClass, Severity
 
-FILE = Path(__file__).resolve().parents[1] / "migrations" / "sql" / "quality" / "rules_v1.csv"
+FOLDER = Path(__file__).resolve().parents[1] / "migrations" / "sql" / "quality"
+FILES = tuple(FOLDER / name for name in ("rules_v1.csv", "rules_v2.csv"))
 
 
 def listed_rules() -> list[Rule]:
-    """Return the rules of the list, in its order."""
-    with FILE.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    """Return the rules of the lists, in their order; a later list adds to the earlier ones."""
+    rows: list[dict[str, str]] = []
+    for one in FILES:
+        with one.open(encoding="utf-8", newline="") as file:
+            rows += csv.DictReader(file)
     return [
         Rule(
             code=row["code"],

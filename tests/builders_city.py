@@ -146,7 +146,7 @@ async def a_city_over(database: Database, ground: Ground, monkeypatch: pytest.Mo
     clock.city = city
     app = create_city_app(city, control_token=CONTROL)
     bureau = TaxBureau("http://city", CLIENT_ID, CLIENT_SECRET, transport=_into(app))
-    monkeypatch.setattr(tasks, "tax_bureau", lambda: bureau)
+    monkeypatch.setattr(tasks, "source_named", lambda _source: bureau)
     headers = {"Authorization": f"Bearer {CONTROL}"}
     async with (
         app.lifespan(),

@@ -27,7 +27,8 @@ from xinyidai.scoring import service as scoring
 from xinyidai.sources import service as sources
 from xinyidai.sources.models import Pull
 from xinyidai.sources.rules import DeliveryKind
-from xinyidai.sources.rules.pulls import PullReason, PullSource, PullState
+from xinyidai.sources.rules.pull_parts import PullReason
+from xinyidai.sources.rules.pulls import PullSource, PullState
 
 CONSUMER = "tests.pour"
 JOB = "tests.remember"

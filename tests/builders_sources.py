@@ -45,7 +45,7 @@ def rows_of(credit_code: str, count: int, *, first: int = 1) -> list[Row]:
 
 ON_CONSENT = (
     *("tax_filing", "social_insurance", "housing_fund", "water", "electricity", "gas", "import_export", "logistics"),
-    *("annual_report", "self_declared", "science_technology"),
+    *("annual_report", "self_declared", "science_technology", "real_estate", "farm_entity", "cash_flow"),
 )
 """Items with records that nobody reads without a consent; the others are open, and no consent names them."""
 GOOD_FIELDS: Mapping[ColumnKind, str] = {

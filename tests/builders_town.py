@@ -4,7 +4,8 @@ import hashlib
 import hmac
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,12 @@ from urllib.parse import quote
 import httpx2
 from litestar import Litestar
 
-from city.living.city import City
+from city.clock import Mode
+from city.living.city import City, Ground
+from city.providers.app import create_app
+from city.providers.quotas import Quotas
 from city.wire import Reply
-from city.world.population import Firm
+from city.world.population import Firm, make_firms
 
 CONTROL = "control token"
 CLIENT, SECRET = "platform", "client secret"
@@ -189,3 +193,29 @@ class Town:
         """Ask for a fault."""
         body = {"provider": provider, "kind": kind, "probability": 1.0, "seed": 1, "seconds_to_live": 60} | asked
         return await self.control("/faults", **body)
+
+
+@asynccontextmanager
+async def a_town(
+    home: Path, *, mode: Mode = Mode.LOCKSTEP, wall: Wall | None = None, quota: int = QUOTA, hang_seconds: float = 0.01
+) -> AsyncGenerator[Town]:
+    """Open a city of forty firms in which nobody is heard.
+
+    The firm with a secret has something at every office; the other actor wants a loan within the year.
+    """
+    firms = make_firms(1, 40)
+    wall, called = wall or Wall(), Called()
+    (home / "city.toml").write_text(
+        f'seed = 1\nmode = "{mode.value}"\nplatform_url = "http://127.0.0.1:9"\n'
+        f'[tax]\nclient_id = "{CLIENT}"\nclient_secret = "{SECRET}"\nredirect_uris = ["{BACK}"]\n{OFFICES}'
+        f'[[actors]]\ncredit_code = "{firms[2].credit_code}"\nkind = "{firms[2].kind}"\nparty_id = "p"\n'
+        'maker_key = "k"\ncity_secret = "firm secret"\n'
+        f'[[actors]]\ncredit_code = "{firms[0].credit_code}"\nkind = "{firms[0].kind}"\nparty_id = "q"\n'
+        'maker_key = "l"\n',
+        encoding="utf-8",
+    )
+    city = City.found(Ground(home, 1, 40, mode, START, wall=wall))
+    app = create_app(city, control_token=CONTROL, quotas=Quotas(quota), wire=called, hang_seconds=hang_seconds)
+    transport = httpx2.ASGITransport(app)  # type: ignore[arg-type]
+    async with app.lifespan(), httpx2.AsyncClient(transport=transport, base_url="http://city") as http:
+        yield Town(city, http, wall, firms[2], firms[3], home, app, called)

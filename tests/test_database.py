@@ -25,7 +25,7 @@ from xinyidai.foundation.settings import DatabaseRole
 
 PARTY_COLUMNS = re.compile(
     r"^(.+_)?(firm|party|organisation|lender|guarantor|fund|subject|receiver|sender|owner|borrower|payer|payee"
-    r"|applicant|taxpayer|counterparty|bank|debtor|creditor|guarantee|insurer|agency)_ids?$"
+    r"|applicant|taxpayer|counterparty|bank|debtor|creditor|guarantee|insurer|agency|provider|asker)_ids?$"
 )
 OPEN = {
     "agreements.sharing_policy": "policy",
@@ -59,6 +59,9 @@ OPEN = {
     "quality.rule": "policy",
     "scoring.model_release": "models by digest",
     "scoring.scale": "policy",
+    "sources.day_file": "counts and digests of an office's daily files",
+    "sources.sent_list": "counts and digests of the lists sent to an office",
+    "sources.source_breaker": "whether an office answers",
 }
 """Tables without a policy, and why; every other table has one."""
 

@@ -55,11 +55,14 @@ CHECKS: list[Callable[..., bool | None]] = [
 ]
 MODES = st.sampled_from([GenerationMode.POSITIVE, GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 TURNED_AWAY = {401, 403}
-OPENS_TO_NOBODY = {"POST /api/v1/scores"}
-"""What no drawn call gets past the guards' statuses: without the firm's consent the answer is 403 as well."""
+OPENS_TO_NOBODY = {"POST /api/v1/scores", "POST /api/v1/sources/courts/callbacks"}
+"""What no drawn call gets past the guards' statuses: without the firm's consent the answer is 403 as well, and a call
+back of the courts is signed over its body, which no generator does."""
 WHO_MUST_ENROL = "who signs in and must enrol"
-BUREAU = {"SANDBOX": "1", "CITY_URL": "http://bureau.example", "TAX_CLIENT_ID": "us", "TAX_CLIENT_SECRET": "ours"}
-"""A bureau that is set up and never asked: without one a firm's asking ends at once, with a 503."""
+OFFICES = ("TAX", "UTILITIES", "BENEFITS", "COURTS", "CUSTOMS")
+BUREAU = {"SANDBOX": "1", "CITY_URL": "http://bureau.example", "BENEFITS_PUBLIC_KEY": "a key"}
+BUREAU |= {f"{office}_CLIENT_{what}": "ours" for office in OFFICES for what in ("ID", "SECRET")}
+"""Offices that are set up and never asked: without them a firm's asking ends at once, with a 503."""
 _keys = count(1)
 
 

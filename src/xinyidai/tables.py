@@ -19,6 +19,7 @@ ROOMS = (
     "profiles",
     "scoring",
     "products",
+    "rights",
     "demands",
     "matching",
     "loans",

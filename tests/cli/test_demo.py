@@ -27,8 +27,8 @@ from xinyidai.cli.demo.reading import Firm
 from xinyidai.cli.demo.seeding import (
     Actor,
     CityGround,
+    OfficeClient,
     Settled,
-    TaxClient,
     firms_for_persons,
     give_to_persons,
     ways_back,
@@ -63,7 +63,11 @@ with neighbours():
 
 
 def test_the_citys_file_is_its_owners_alone_and_says_what_was_meant(tmp_path: Path) -> None:
-    ground = CityGround(7, "live", "http://127.0.0.1:8000", TaxClient("xinyidai", 'a "secret"', ("http://x/back",)))
+    clients = {
+        "tax": OfficeClient("xinyidai", 'a "secret"', ("http://x/back",)),
+        "utilities": OfficeClient("meters", "another", ("http://x/back/utilities",)),
+    }
+    ground = CityGround(7, "live", ("http://127.0.0.1:8000",), clients)
     firm = Actor("91500103000000012N", "firm", "an id", "xyd_test_maker", "", "at the bureau")
 
     write_city_file(tmp_path / "city.toml", ground, [firm])
@@ -71,6 +75,11 @@ def test_the_citys_file_is_its_owners_alone_and_says_what_was_meant(tmp_path: Pa
     found = tomllib.loads((tmp_path / "city.toml").read_text(encoding="utf-8"))
     assert stat.S_IMODE((tmp_path / "city.toml").stat().st_mode) == 0o600
     assert (found["seed"], found["mode"], found["tax"]["client_secret"]) == (7, "live", 'a "secret"')
+    assert found["utilities"] == {
+        "client_id": "meters",
+        "client_secret": "another",
+        "redirect_uris": ["http://x/back/utilities"],
+    }
     assert found["actors"] == [
         {
             "credit_code": "91500103000000012N",

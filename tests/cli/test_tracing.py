@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from anyio.to_thread import run_sync
 from builders_scoring import Town, a_permission, a_released_model, a_town
+from builders_sources import a_record
 from click.testing import CliRunner, Result
 from conftest import Database
 
@@ -16,6 +17,8 @@ from xinyidai.cli import main
 from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.scoring import service as scoring
+from xinyidai.sources import service as sources
+from xinyidai.sources.rules import DeliveryKind
 
 
 @pytest.fixture
@@ -64,6 +67,27 @@ async def test_an_indicator_is_followed_to_its_facts_and_a_fact_to_its_score(
     assert "active_months" in impact["indicators"]
     audited = await admin.fetch("SELECT DISTINCT action FROM audit.record WHERE principal_kind = 'system'")
     assert {"profiles.lineage_shown", "profiles.impact_shown"} <= {row["action"] for row in audited}
+
+
+async def test_a_record_is_traced_by_its_item_and_told_what_it_feeds(
+    town: Town, database: Database, today: datetime
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=today)
+        penalty = a_record("penalty", town.codes[0], document_no="D-17")
+        await sources.receive_rows(session, town.agency.maker, [penalty], kind=DeliveryKind.PENALTY, now=today)
+
+    listed = await told("lineage", "penalty", town.codes[0])
+    as_json = json.loads((await told("lineage", "penalty", town.codes[0], "--json")).stdout)
+    (fact,) = as_json["facts"]
+    by_item = await told("impact", fact["fact"].replace("penalty_fact:", "penalty:"))
+
+    assert (listed.exit_code, by_item.exit_code) == (0, 0), listed.output + by_item.output
+    assert "penalty: 1 records" in listed.stdout
+    assert f"{fact['fact']} document_no D-17; delivery " in listed.stdout
+    assert "indicators read penalty" in listed.stdout
+    assert "feeds 1 indicators today: penalties_count" in by_item.stdout
+    assert "held under no consent of the firm's" in by_item.stdout
 
 
 async def test_of_a_past_in_which_nothing_was_known_an_indicator_has_no_data(town: Town) -> None:

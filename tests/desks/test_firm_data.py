@@ -25,7 +25,8 @@ from xinyidai.foundation.pages.rendering import environment
 from xinyidai.foundation.pages.words import Language
 from xinyidai.foundation.settings import settings
 from xinyidai.parties.rules import PLATFORM_ID
-from xinyidai.sources.rules.pulls import PullId, PullReason, PullSource, PullState, PullView
+from xinyidai.sources.rules.pull_parts import PullReason
+from xinyidai.sources.rules.pulls import PullId, PullSource, PullState, PullView
 from xinyidai.sources.service import pulling
 
 CITY = {"city_url": "http://127.0.0.1:8010", "tax_client_id": "xinyidai", "sandbox": True}
@@ -85,7 +86,11 @@ async def test_the_link_leads_to_the_bureau_with_what_it_needs(reader: Reader, c
     assert 'href="/firm/data/authorise"' in page
     assert (left.status_code, address.netloc, address.path) == (303, "127.0.0.1:8010", "/tax/authorize")
     assert query["redirect_uri"] == "http://platform.example/firm/data/return"
-    assert (query["client_id"], query["scope"], len(query["credit_code"])) == ("xinyidai", "vat_invoices", 18)
+    assert (query["client_id"], query["scope"], len(query["credit_code"])) == (
+        "xinyidai",
+        "vat_invoices tax_filing tax_grade tax_arrears",
+        18,
+    )
 
 
 async def test_without_a_consent_here_the_page_asks_for_that_first(reader: Reader) -> None:
@@ -128,8 +133,8 @@ async def test_a_consent_there_begins_the_fetching_once_and_the_page_shows_it(
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"error": "access_denied"}, "您在税务部门选择了拒绝"),
-        ({"error": NASTY}, "税务部门没有完成授权"),
+        ({"error": "access_denied"}, "您选择了拒绝"),
+        ({"error": NASTY}, "对方没有完成授权"),
         ({"code": ""}, "consent_code"),
     ],
 )
@@ -198,17 +203,17 @@ def test_every_state_and_reason_of_a_pull_has_its_words(noon: datetime, language
     template = environment(language).get_template("desks/pull.html")
 
     said = {
-        (state, reason): template.render(pull=a_pull(state, noon, reason=reason, pages=12))
+        (state, reason): template.render(pulls=[a_pull(state, noon, reason=reason, pages=12)], today=noon.date())
         for state in PullState
         for reason in (*PullReason, None)
     }
 
     waiting = said[PullState.PENDING, PullReason.QUOTA]
     assert re.search(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}", waiting)
-    assert 'max="12" value="3"' in said[PullState.RUNNING, None]
+    assert re.search(r"3 / 12|3 of 12", said[PullState.RUNNING, None])
     asks_again = {state: 'href="/firm/data"' in said[state, None] for state in PullState}
     assert [state for state, does in asks_again.items() if does] == [PullState.PENDING, PullState.RUNNING]
-    assert len({said[state, None].split("</h2>")[0] for state in PullState}) == 3
+    assert len({said[state, None].split("</h2>")[0] for state in PullState}) == 4
     assert "1,200" in said[PullState.READY, None]
     assert len({said[PullState.DENIED, reason] for reason in PullReason}) == len(PullReason)
 
@@ -224,7 +229,7 @@ async def test_the_data_page_is_whole_and_accessible_before_and_while_fetching(
     language: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(firm_data, "_is_connected", lambda _settings: True)
+    monkeypatch.setattr(firm_data, "connected_sources", lambda _settings: list(PullSource))
     found: list[list[str]] = []
 
     async with a_server(database, now=noon) as served, a_page(browser, served, language=language) as watched:

@@ -8,11 +8,12 @@ import pytest
 from builders_databases import Database, a_furnished_clone
 from builders_desks import FullDesk, Reader, a_full_desk, a_reader, id_in
 from builders_parties import a_lender, a_sole_trader, a_viewer
+from builders_sources import a_record, an_agency
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Role
-from xinyidai.access.service import act_as_platform
+from xinyidai.access.service import act_as, act_as_platform
 from xinyidai.desks.pages import firm_lineage
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import PostgresServer
@@ -20,8 +21,13 @@ from xinyidai.foundation.pages.rendering import environment
 from xinyidai.foundation.pages.words import Language
 from xinyidai.matching import service as matching
 from xinyidai.matching.rules.states import DeclineReason
+from xinyidai.objections import service as objections
+from xinyidai.objections.rules import FactKind, FactRef, ObjectionReason
+from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PartyId
 from xinyidai.profiles import model
+from xinyidai.sources import service as sources
+from xinyidai.sources.rules import DeliveryKind
 
 ANSWERS: dict[str, str | list[str]] = {
     "use": "raw_materials",
@@ -425,6 +431,27 @@ async def test_each_indicator_leads_to_its_facts_and_each_fact_to_what_used_it(
     assert re.search(r"评分 \d+ 分", fact)
 
 
+async def test_a_disputed_fact_is_marked_behind_its_indicator_and_leads_to_its_objection(
+    database: Database, noon: datetime, reader: Reader, desk: FullDesk
+) -> None:
+    before = await reader.read("/firm/profile/indicators/sales_total_fen")
+    fact = re.findall(r"/firm/profile/fact\?name=[^\"]+", before)[0]
+    found = re.search(r"/(\d+)\.(\d+)$", fact)
+    assert found is not None
+    ref = FactRef(FactKind.VAT_INVOICE, desk.firm.organisation_id, int(found.group(1)), int(found.group(2)))
+    async with in_transaction(database.app) as session:
+        await act_as(session, desk.firm, now=noon)
+        filed = await objections.file_objection(
+            session, desk.firm, ref, reason=ObjectionReason.AMOUNT_WRONG, text="金额不是这个数", now=noon
+        )
+
+    after, shown = await reader.read("/firm/profile/indicators/sales_total_fen"), await reader.read(fact)
+
+    assert (before.count("有异议"), after.count("有异议")) == (0, 1)
+    assert f'href="/firm/objections/{filed.id}"' in shown
+    assert f"/firm/objections/{filed.id}" not in before
+
+
 async def test_an_indicator_or_fact_that_is_not_there_is_not_found(reader: Reader, desk: FullDesk) -> None:
     own, another = desk.firm.organisation_id, desk.banks[0].id
     paths = [
@@ -482,3 +509,22 @@ async def test_a_bank_does_not_enter_a_firms_desk(database: Database, noon: date
 
     assert answers == [403, 403, 403]
     assert foreign.status_code == 403
+
+
+async def test_the_profile_tells_by_item_what_records_say_and_what_it_means(
+    reader: Reader, desk: FullDesk, database: Database, noon: datetime
+) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        agency = await an_agency(session, now=noon)
+        firm = (await parties.parties_by_id(session, [desk.firm.organisation_id]))[PartyId(desk.firm.organisation_id)]
+        row = a_record("judgment", str(firm.credit_code), role="defendant", claimed_yuan="1200.00")
+        await sources.receive_rows(session, agency, [row], kind=DeliveryKind.JUDGMENT, now=noon)
+
+    page = await reader.read("/firm/profile")
+
+    group = page[page.index('id="records-judgment"') :]
+    assert "裁判文书</h3>" in group
+    assert re.search(r"作为被告的裁判文书<br>.*?近24个月.*?<td class=\"text-end\">1</td>", group, re.DOTALL)
+    assert "1,200.00 元" in group
+    assert 'id="records-electricity"' not in page

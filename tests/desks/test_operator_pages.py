@@ -23,7 +23,7 @@ from xinyidai.access.rules import Role, Viewer
 from xinyidai.access.service import act_as_platform
 from xinyidai.app import create_app
 from xinyidai.foundation.city_clock import CityClock, ClockLine
-from xinyidai.foundation.clock import wall_now
+from xinyidai.foundation.clock import business_date, wall_now
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.embedded import PostgresServer, start_valkey
 from xinyidai.foundation.heartbeats import KEY, Heart
@@ -33,6 +33,7 @@ from xinyidai.foundation.progress import Progress
 from xinyidai.operations.rules import GRACE
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.risk_sharing import service as claiming
+from xinyidai.sources.rules.pulls import PullSource
 
 DELIVERIES = "/operator/deliveries"
 RETRY_JOB = f"/operator/jobs/{JOB}/retry"
@@ -231,12 +232,41 @@ async def test_sources_say_who_is_behind_and_why_rows_were_set_aside(maker: Read
     platform = await maker.read(f"/operator/sources/{PLATFORM_ID}")
 
     assert "滞后" in listed
-    assert "对方没有响应" in listed
+    assert "对方暂时没有应答" in listed
+    assert listed.count("未接入") == len(PullSource)
     assert "未登记的企业" in listed
     assert sender.count("未登记的企业") == 4
     assert "重复行是平台已有的数据，无需处理。" in sender
     assert "<h1>平台读取到的数据批次</h1>" in platform
     assert "由报送方查看和更正" not in platform
+
+
+async def test_sources_say_what_became_of_daily_files_in_both_languages(
+    maker: Reader, desk: OperatorsDesk, database: Database
+) -> None:
+    before = await maker.read("/operator/sources")
+    connection = await asyncpg.connect(database.admin_dsn)
+    today = business_date(desk.at)
+    await connection.execute(
+        "INSERT INTO sources.sent_list (day, tries, named, refused, digest, sent_at) VALUES ($1, 1, 12, 1, '', $2)",
+        today,
+        desk.at,
+    )
+    await connection.execute(
+        "INSERT INTO sources.day_file (day, item_code, state, reason, tries, touched_at, received, discarded, digest)"
+        " VALUES ($1, 'social_insurance', 'refused', 'digest_wrong', 8, $2, NULL, NULL, NULL),"
+        " ($1, 'housing_fund', 'loaded', NULL, 1, $2, 36, 3, '')",
+        today,
+        desk.at,
+    )
+    await connection.close()
+
+    after = await maker.read("/operator/sources")
+
+    assert "每日文件" not in before
+    assert "名单已报送（12 户，其中 1 户对方不认可）" in after
+    assert "文件不完整；未保存任何内容" in after
+    assert "名单外的行已计数并丢弃，未读取" in after
 
 
 async def test_home_says_which_process_is_silent_and_which_was_never_heard(

@@ -25,13 +25,15 @@ from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotAllowed, NotFound, ValueRefused
 from xinyidai.profiles import model, queries, service
 from xinyidai.profiles.rules.lineage import Impact, IndicatorLineage
-from xinyidai.profiles.schemas.lineage import IndicatorLineageOut
+from xinyidai.profiles.schemas.lineage import ImpactOut, IndicatorLineageOut
 from xinyidai.scoring import service as scoring
 from xinyidai.scoring.rules.scores import ScoreView
 from xinyidai.sources import service as sources
+from xinyidai.sources.queries import purged as purged_reads
 from xinyidai.sources.rules import DeliveryKind
 from xinyidai.sources.rules.origins import INVOICE_FACT, FactRef
 from xinyidai.sources.rules.pulls import PullSource
+from xinyidai.worker import load_rooms
 
 SUPERSEDED = {False: 20, True: 200}
 """How many facts are superseded, in the ordinary and in the long run."""
@@ -251,9 +253,17 @@ async def test_facts_that_the_platform_fetched_name_the_pull(
     firm_id, pull_id = town.firms[0].organisation_id, uuid4()
     await admin.execute(
         "INSERT INTO sources.pull (id, firm_id, source, state, asked_by, asked_at, months_from, months_to, code_digest,"
-        " attempts, touched_at, pages_done, received, loaded, delivery_id, ended_at)"
-        " SELECT $1, $2, 'tax', 'ready', $2, $3, '2023-06-01', '2025-05-01', '', 1, $3, 1, received, loaded, id, $3"
+        " attempts, put_offs, touched_at, pages_done, received, loaded, delivery_id, ended_at)"
+        " SELECT $1, $2, 'tax', 'ready', $2, $3, '2023-06-01', '2025-05-01', '', 1, 0, $3, 1, received, loaded, id, $3"
         " FROM sources.delivery",
+        pull_id,
+        firm_id,
+        noon,
+    )
+    await admin.execute(
+        "INSERT INTO sources.pull_part (firm_id, pull_id, item_code, place, state, pages_done, received, loaded,"
+        " delivery_id, ended_at)"
+        " SELECT $2, $1, 'vat_invoice', 0, 'got', 1, received, loaded, id, $3 FROM sources.delivery",
         pull_id,
         firm_id,
         noon,
@@ -306,7 +316,7 @@ async def test_a_fact_tells_the_scores_and_looks_that_saw_it_before_and_after_it
     assert after.life.replaced == (old,)
 
 
-async def test_a_record_of_another_kind_tells_its_succession_and_feeds_no_indicator_yet(
+async def test_a_record_of_another_kind_tells_its_succession_and_what_it_feeds(
     session: AsyncSession, noon: datetime
 ) -> None:
     code, agency = a_credit_code(), await an_agency(session, now=noon)
@@ -326,7 +336,8 @@ async def test_a_record_of_another_kind_tells_its_succession_and_feeds_no_indica
     assert [one.life.replaced for one in found] == [(), (refs[0],), (refs[1], refs[0])]
     assert [one.life.replaced_by for one in found] == [(refs[1], refs[2]), (refs[2],), ()]
     assert [one.life.superseded_at is None for one in found] == [False, False, True]
-    assert {(one.indicators, one.decisions, one.looks) for one in found} == {((), (), ())}
+    assert [len(one.indicators) for one in found] == [4, 0, 0]
+    assert {(one.decisions, one.looks) for one in found} == {((), ())}
     with pytest.raises(ConsentMissing):
         await service.show_impact(session, None, FactRef("water_fact", firm.organisation_id, 1, 1), now=noon)
 
@@ -458,3 +469,37 @@ def test_a_facts_name_is_read_as_it_is_written() -> None:
         ref = FactRef(kind, uuid4(), 17, 204)
 
         assert FactRef.read(str(ref)) == ref
+
+
+async def test_after_a_purge_lineage_and_impact_say_so_with_the_tombstone(
+    database: Database, town: Town, noon: datetime
+) -> None:
+    load_rooms()
+    firm_id, later = town.firm_ids[0], noon + timedelta(days=500)
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        await sources.seal_facts(session, now=noon)
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=later)
+        with pytest.raises(ConsentMissing):
+            await service.show_lineage(session, None, CODES[0], firm_id=firm_id, now=later)
+        held = sum(one.facts for one in await purged_reads.held(session, firm_id))
+        await sources.purge_due(session, now=later)
+        stones = text("SELECT delivery_no, line_nos[1] AS line_no FROM sources.tombstone WHERE firm_id = :firm")
+        line = (await session.execute(stones, {"firm": firm_id})).first()
+    assert line is not None
+    ref = FactRef(INVOICE_FACT, firm_id, line.delivery_no, line.line_no)
+
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=later)
+        found = await service.show_lineage(session, None, CODES[0], firm_id=firm_id, now=later)
+        touched = await service.show_impact(session, None, ref, now=later)
+        with pytest.raises(ConsentMissing):
+            await service.show_impact(session, None, FactRef(INVOICE_FACT, firm_id, 99, 1), now=later)
+    async with in_transaction(database.app) as session:
+        await act_as(session, town.firms[0], now=later)
+        own = await service.show_lineage(session, town.firms[0], CODES[0], firm_id=firm_id, now=later)
+
+    assert (found.reading.value, found.fact_rows, sum(stone.facts for stone in found.purged)) == (None, 0, held)
+    assert touched.life.purged == found.purged[0] == own.purged[0]
+    assert ImpactOut.of(touched).purged is not None

@@ -103,7 +103,8 @@ async def test_a_month_far_off_the_usual_is_found_with_its_count(office: Office)
     await office.link()
 
     found = {(line, rule) for _, line, rule, _ in await office.found()}
-    assert found == {(9, "electricity.usual"), (9, "electricity.usual_charge")}
+    names = ("usual", "usual_charge", "unusual_use", "unusual_charge")
+    assert found == {(9, f"electricity.{name}") for name in names}
     assert await office.counted("electricity.usual") == [(1, 9, 1)]
 
 

@@ -159,7 +159,7 @@ async def test_the_rules_of_a_day_are_told(office: Office) -> None:
 
 
 def test_a_rate_of_nothing_is_no_rate() -> None:
-    empty = PassRate("water", uuid4(), date(2025, 6, 1), 1, 0, 0, 0, 0, 0, 0, 0)
+    empty = PassRate("water", uuid4(), date(2025, 6, 1), 1, 0, 0, 0, 0, 0, 0, 0, 0)
 
     assert (empty.pass_rate_ppm, empty.wrong_code_ppm) == (None, None)
 

@@ -1,17 +1,20 @@
 """What wakes the room: a delivery's event, once however often it comes, and the hours and days."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from builders_operations import a_colleague
 from builders_quality import an_office, electricity
 from conftest import Database
 from sqlalchemy import text
 
-from xinyidai.access.service import act_as_platform
+from xinyidai.access.rules import Role
+from xinyidai.access.service import act_as, act_as_platform
 from xinyidai.foundation import outbox
 from xinyidai.foundation.clock import StandingClock
 from xinyidai.foundation.database import in_transaction
-from xinyidai.quality import tasks
+from xinyidai.quality import service, tasks
+from xinyidai.quality.rules import WaiverState
 
 
 async def test_a_delivery_wakes_the_rules_and_hours_and_days_the_rest(
@@ -32,4 +35,33 @@ async def test_a_delivery_wakes_the_rules_and_hours_and_days_the_rest(
     assert await office.found() == [
         (1, 1, "electricity.tariff", "open"),
         (1, None, "electricity.silent", "open"),
+    ]
+
+
+async def test_a_waiver_ends_on_its_day_and_with_its_fact(database: Database, tmp_path: Path, noon: datetime) -> None:
+    office = await an_office(database, tmp_path, noon=noon)
+    wrong = [electricity("2023-03", charged_yuan="70000.00"), electricity("2023-04", charged_yuan="70000.00")]
+    await office.deliver("electricity", wrong)
+    kept, replaced = await office.findings()
+    ends_on = (noon + timedelta(days=10)).date()
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        operator = await a_colleague(session, "decider", Role.OFFICER, now=noon)
+        for one in (kept, replaced):
+            await act_as(session, office.agency, now=noon)
+            await service.ask_waiver(session, office.agency, one.id, "合同电价", now=noon)
+            await act_as(session, operator, now=noon)
+            await service.decide_waiver(session, operator, one.id, is_granted=True, until_on=ends_on, now=noon)
+    await office.deliver("electricity", [electricity("2023-04")], after_hours=1)
+
+    states = []
+    for days in (9, 10):
+        async with in_transaction(database.worker) as session:
+            await act_as_platform(session, now=noon)
+            await tasks.end_waivers(session, noon + timedelta(days=days))
+        states.append([(one.state.value, one.waiver_state) for one in await office.findings()])
+
+    assert states == [
+        [("waived", WaiverState.GRANTED), ("corrected", None)],
+        [("open", WaiverState.EXPIRED), ("corrected", None)],
     ]

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from builders_consents import a_consent
 from builders_scoring import Town, a_permission, a_released_model, a_town
 from conftest import Database
 
@@ -18,6 +19,7 @@ from xinyidai.foundation.database import in_transaction
 from xinyidai.scoring import model, service
 from xinyidai.scoring.rules.scores import ScoreView
 from xinyidai.sources import service as sources
+from xinyidai.worker import load_rooms
 
 
 @pytest.fixture
@@ -167,3 +169,28 @@ async def test_a_replay_reads_models_afresh_and_keeps_none(database: Database, t
 
     assert report.same == len(scores)
     assert model.known(digest) is None
+
+
+async def test_after_a_purge_the_facts_leg_is_purged_and_the_vector_leg_the_same_until_the_key_ends(
+    database: Database, town: Town, noon: datetime
+) -> None:
+    load_rooms()
+    await score_everybody(database, town, now=noon)
+    later, much_later = noon + timedelta(days=500), noon + timedelta(days=30 * 366)
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        await sources.seal_facts(session, now=noon)
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=later)
+        purged = await sources.purge_due(session, now=later)
+        await a_consent(session, town.firms[0], now=later)
+
+    after = await replay_all(database.worker, now=later)
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=much_later)
+        destroyed = await decisions.end_retentions(session, now=much_later)
+    ended = await replay_all(database.worker, now=much_later)
+
+    assert purged.firms == 4
+    assert (after.same, after.different, after.facts_purged, after.vector_purged) == (0, 0, 4, 0)
+    assert (destroyed, ended.different, ended.facts_purged, ended.vector_purged) == (4, 0, 0, 4)

@@ -24,12 +24,14 @@ from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotAllowed, NotFound, SourceUnavailable
 from xinyidai.foundation.outbox import TryLater
 from xinyidai.foundation.settings import settings
-from xinyidai.sources import queries, service, tasks
+from xinyidai.sources import service, tasks
 from xinyidai.sources.adapters.tax import TaxBureau
+from xinyidai.sources.queries import pulled
 from xinyidai.sources.routes import router
+from xinyidai.sources.rules.pull_parts import PullReason
 from xinyidai.sources.rules.pulls import (
     MAX_ATTEMPTS,
-    PullReason,
+    PullSource,
     PullState,
     PullUnderWay,
     PullView,
@@ -79,7 +81,7 @@ class Place:
         """Return what the firm sees."""
         async with in_transaction(self.database.app) as session:
             await act_as(session, self.firm, now=self.noon)
-            return await queries.pull(session, self.firm, view.id)
+            return await pulled.pull(session, self.firm, view.id)
 
     async def revoke(self) -> None:
         """Let the firm take its consent back."""
@@ -351,7 +353,7 @@ async def test_a_pull_that_nobody_works_on_ends_in_the_end(place: Place, admin: 
 async def test_an_event_wakes_the_pull_and_a_put_off_one_is_swept_when_due(
     place: Place, admin: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "tax_bureau", lambda: place.client)
+    monkeypatch.setattr(tasks, "source_named", lambda _source: place.client)
     await place.ask()
     place.bureau.refusals = [(503, {"Retry-After": "30"})]
     sent: list[UUID] = []
@@ -384,7 +386,7 @@ async def test_banks_ask_for_no_pull_and_strangers_see_none(place: Place, databa
     async with in_transaction(database.app) as session:
         await act_as(session, stranger, now=noon)
         with pytest.raises(NotFound):
-            await queries.pull(session, stranger, asked.id)
+            await pulled.pull(session, stranger, asked.id)
 
 
 async def test_the_door_tells_how_far_it_is(place: Place, database: Database, noon: datetime) -> None:
@@ -403,12 +405,12 @@ async def test_the_door_tells_how_far_it_is(place: Place, database: Database, no
 
 async def test_a_platform_without_a_provider_says_so(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulling, "settings", settings)
-    tasks.tax_bureau.cache_clear()
+    tasks.source_named.cache_clear()
 
     with pytest.raises(SourceNotConnected):
         await place.ask()
     with pytest.raises(SourceUnavailable):
-        tasks.tax_bureau()
+        tasks.source_named(PullSource.TAX)
 
 
 def test_months_and_waits() -> None:

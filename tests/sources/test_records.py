@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from builders_consents import a_consent
+from builders_derived import in_domain
 from builders_parties import a_credit_code, a_firm
 from builders_sources import ON_CONSENT, Row, a_record, an_agency, good_field
 from conftest import Database
@@ -92,7 +93,8 @@ class Place:
 
 
 @pytest.fixture
-async def place(database: Database, tmp_path: Path, noon: datetime) -> Place:
+async def place(database: Database, admin: asyncpg.Connection, tmp_path: Path, noon: datetime) -> Place:
+    await in_domain(admin, "real_estate", "cash_flow", topology="held_copy")
     code = a_credit_code()
     async with in_transaction(database.worker) as session:
         await act_as_platform(session, now=noon)

@@ -53,6 +53,7 @@ ROOMS_WITH_DOORS = (
     "profiles",
     "scoring",
     "products",
+    "rights",
     "demands",
     "matching",
     "loans",

@@ -1,7 +1,7 @@
 """Reading the catalogue; it is public, so no viewer is asked for."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 from sqlalchemy import Row, select
@@ -16,6 +16,7 @@ from xinyidai.catalogue.rules import (
     Item,
     ItemField,
     ItemNotListed,
+    ItemRhythm,
     ProvinceTopology,
     Standard,
     Topology,
@@ -86,10 +87,24 @@ async def standards(session: AsyncSession, on: date) -> tuple[Standard, ...]:
     return tuple(sorted(told, key=lambda one: (order.index(one.category), one.item.code)))
 
 
+async def rhythm(session: AsyncSession, one: Item) -> ItemRhythm | None:
+    """Return how often an item's owner has something new; None for an item without a standard."""
+    row = await session.get(StandardOfItem, (one.code, one.version))
+    return None if row is None else ItemRhythm(UpdateCycle(row.update_cycle), row.delay_days)
+
+
 async def topology_in(session: AsyncSession, one: Item, province_code: str) -> Topology:
     """Return how an item reaches a lender in a province, by its two digits of GB/T 2260."""
     told = (await _topologies(session))[one.code, one.version]
     return topology_among(told, province_code, otherwise=one.topology)
+
+
+async def topologies_in(session: AsyncSession, items: Collection[Item], province_code: str) -> dict[str, Topology]:
+    """Return how each of several items reaches a lender in a province, by code; see `topology_in`."""
+    told = await _topologies(session)
+    return {
+        one.code: topology_among(told[one.code, one.version], province_code, otherwise=one.topology) for one in items
+    }
 
 
 async def _fields(session: AsyncSession) -> Mapping[tuple[str, int], list[ItemField]]:

@@ -175,6 +175,14 @@ class ProvinceTopology:
 
 
 @dataclass(frozen=True)
+class ItemRhythm:
+    """How often an owner has something new, and how many days after a period's end it is expected to."""
+
+    cycle: UpdateCycle
+    delay_days: int
+
+
+@dataclass(frozen=True)
 class Standard:
     """The standard of one version of an item (信息项标准).
 

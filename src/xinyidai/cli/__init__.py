@@ -33,10 +33,11 @@ COMMANDS: Final = {
     ),
     "impact": (
         "tracing",
-        "Tell what a FACT (kind:firm/delivery.line) touched: indicators, decisions, profiles; and its succession.",
+        "Tell what a FACT (item:firm/delivery.line) touched: indicators, decisions, profiles, cases; its succession.",
     ),
     "replay": ("upkeep", "Make every decision again from its kept inputs, and from the facts while they live."),
     "verify": ("upkeep", "Recompute every seal, fact and balance; name each row that is not as it was written."),
+    "purge": ("keeping", "Delete what nothing lets the platform keep any longer, and leave tombstones."),
     "seal": ("upkeep", "Seal now what the every-minute job would seal."),
     "psql": (
         "upkeep",

@@ -10,6 +10,7 @@ import click
 from litestar import Litestar
 
 from ml.features.invoices import INDICATORS
+from ml.features.record_catalogue import RECORD_INDICATORS
 from xinyidai.app import ROOMS_WITH_DOORS, create_app
 from xinyidai.app.describing import describe
 from xinyidai.catalogue import queries as catalogue
@@ -37,6 +38,10 @@ never zero.
 WAYS = {
     "registration": "with the firm's own registration",
     "vat_invoice": "files (CSV, Parquet), HTTP, pulled from the tax provider",
+    **dict.fromkeys(("tax_filing", "tax_grade", "tax_arrears"), "files, HTTP, pulled from the tax provider"),
+    **dict.fromkeys(("electricity", "water", "gas"), "files, HTTP, pulled from the utilities"),
+    **dict.fromkeys(("judgment", "enforcement"), "files, HTTP, asked of the courts, which call back"),
+    **dict.fromkeys(("import_export", "logistics"), "files, HTTP, pulled from the customs office"),
     "loan_outcome": "HTTP from the lender",
 }
 """How the data of an item arrive today; an item that is missing here has its terms, and no source yet."""
@@ -232,4 +237,13 @@ def _streams() -> str:
 
 def _indicators() -> str:
     rows = [(f"`{one.code}`", one.name_zh, one.name_en, one.unit.value) for one in INDICATORS]
-    return _table("Indicators", ("code", "中文", "English", "unit"), rows)
+    of_records = [
+        (f"`{one.code}`", one.name_zh, one.name_en, one.unit.value, ", ".join((one.item, *one.beside)))
+        for one in RECORD_INDICATORS
+    ]
+    return "\n".join(
+        [
+            _table("Indicators", ("code", "中文", "English", "unit"), rows),
+            _table("Indicators from records", ("code", "中文", "English", "unit", "items"), of_records),
+        ]
+    )

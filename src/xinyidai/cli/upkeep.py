@@ -8,6 +8,7 @@ import click
 
 from xinyidai.cli.checking import Verified, seal_everything, verify_everything
 from xinyidai.cli.diagnosis import Check, diagnose
+from xinyidai.cli.source_checks import source_checks
 from xinyidai.cli.surroundings import Connected, say, surroundings
 from xinyidai.decisions.replay import replay_all
 from xinyidai.decisions.rules import ReplayReport
@@ -19,18 +20,22 @@ SHOWN = 50
 
 @click.command()
 @click.option("--production", is_flag=True, help="Also refuse what is fit for a demo only.")
-def doctor(production: bool) -> None:
+@click.option("--sources", is_flag=True, help="Also look at every outside source and at who is behind with deliveries.")
+def doctor(production: bool, sources: bool) -> None:
     """Look at the machine, the servers and the database; name what is wrong and what to do."""
 
     async def act(connected: Connected) -> list[Check]:
         # On a broker that this command had to start nothing of the platform can be running yet.
         expects_processes = around.broker is None or around.broker.pid is None
-        return await diagnose(
+        checks = await diagnose(
             connected,
             production=production,
             is_embedded=around.embedded is not None,
             expects_processes=expects_processes,
         )
+        if sources:
+            checks += await source_checks(connected.worker, connected.settings, now=connected.clock.now())
+        return checks
 
     with surroundings(with_broker=not production, migrated=False) as around:
         checks = around.run(act)
@@ -84,6 +89,11 @@ def replay() -> None:
     with surroundings() as around:
         report = around.run(act)
     click.echo(f"same {report.same}, different {report.different}, inputs lawfully purged {report.purged}")
+    if report.purged:
+        click.echo(
+            f"  vector leg: {report.facts_purged} same, {report.vector_purged} purged;"
+            f" facts leg: {report.purged} purged"
+        )
     for difference in report.differences[:SHOWN]:
         click.echo(str(difference))
     if report.different:

@@ -23,8 +23,9 @@ from xinyidai.consents.rules import (
     SubjectKind,
     WithdrawnItem,
 )
+from xinyidai.consents.rules.terms import ReceiverTerms, Term
 from xinyidai.foundation.clock import business_date
-from xinyidai.foundation.database import driver, read_once, type_of_id
+from xinyidai.foundation.database import driver, read_once, try_lock_key, type_of_id
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
 from xinyidai.foundation.reference import read_reference
@@ -32,6 +33,10 @@ from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PLATFORM_ID, PartyId, PartyView
 
 MAX_TOLD = 200
+_TERMS = text(
+    "SELECT i.code, t.* FROM unnest(CAST(:codes AS text[])) AS i (code) CROSS JOIN LATERAL consents.terms(i.code) AS t"
+    " WHERE t.subject_id = :subject ORDER BY t.granted_at, t.consent_id"
+)
 _PRESENTED = "presented"
 _PRESENT = (
     "SELECT set_config('app.subjects', $1, true), set_config('app.purpose', $2, true),"
@@ -53,8 +58,8 @@ _GRANTS = select(_CONSENTS, _WITHDRAWN).where(
     _CONSENTS.c.state == ConsentState.ACTIVE.value,
 )
 _GRANTS_TO = _GRANTS.where(bindparam("receiver_id", type_=type_of_id) == any_(_CONSENTS.c.receiver_ids))
-_POLICY_ROWS = SQLModel.metadata.tables["consents.purpose_policy"]
-_POLICIES = select(_POLICY_ROWS).order_by(_POLICY_ROWS.c.purpose)
+POLICY_ROWS = SQLModel.metadata.tables["consents.purpose_policy"]
+_POLICIES = select(POLICY_ROWS).order_by(POLICY_ROWS.c.purpose)
 
 
 async def policies(session: AsyncSession, on: date) -> dict[Purpose, PurposePolicy]:
@@ -105,6 +110,12 @@ async def consent(session: AsyncSession, viewer: Viewer, consent_id: UUID, *, no
     if row is None:
         raise NotFound
     return view_of(row, (await withdrawals(session, [row.id])).get(row.id, ()), now=now)
+
+
+async def consent_by_id(session: AsyncSession, consent_id: UUID, *, now: datetime) -> ConsentView | None:
+    """Return a consent that the session's scope may see, for rooms above that were told of it."""
+    row = await session.get(Consent, consent_id, populate_existing=True)
+    return None if row is None else view_of(row, (await withdrawals(session, [row.id])).get(row.id, ()), now=now)
 
 
 async def consents_of(
@@ -241,6 +252,50 @@ async def subjects_by_item(
         },
     )
     return {code: set() for code in item_codes} | {row.code: set(row.subject_ids) for row in found}
+
+
+async def terms_of(session: AsyncSession, subject_id: UUID, item_codes: Sequence[str]) -> dict[str, tuple[Term, ...]]:
+    """Return every consent that a subject ever gave for each of the items, as terms, as far as may be seen."""
+    found: dict[str, list[Term]] = {code: [] for code in item_codes}
+    asked = {"subject": subject_id, "codes": list(found)}
+    for row in await session.execute(_TERMS, asked):
+        term = Term(row.consent_id, row.names_platform, row.granted_at, row.ended_at, row.life_days)
+        found[row.code].append(term)
+    return {code: tuple(terms) for code, terms in found.items()}
+
+
+async def terms_for(
+    session: AsyncSession, subject_id: UUID, item_codes: Sequence[str], *, receiver_id: UUID
+) -> dict[str, ReceiverTerms]:
+    """Return what a subject ever allowed a receiver before lending, as terms by item, as far as may be seen."""
+    named = (
+        select(Consent)
+        .where(
+            col(Consent.subject_id) == subject_id,
+            col(Consent.purpose) == Purpose.PRE_LOAN.value,
+            literal(receiver_id) == col(Consent.receiver_ids).any_(),
+        )
+        .order_by(col(Consent.granted_at).desc())
+        .limit(MAX_TOLD)
+    )
+    rows = {row.id: row for row in (await session.execute(named)).scalars()}
+    found: dict[str, ReceiverTerms] = {}
+    for code, terms in (await terms_of(session, subject_id, item_codes)).items():
+        theirs = tuple(term for term in terms if term.consent_id in rows)
+        # A term that ended before its consent's own day was taken back, as a whole or for this item.
+        ends = [term.ended_at for term in theirs if term.ended_at < rows[term.consent_id].expires_at]
+        found[code] = ReceiverTerms(theirs, max(ends, default=None))
+    return found
+
+
+async def hold_still(session: AsyncSession, subject_id: UUID) -> bool:
+    """Keep a subject from giving a consent until the transaction ends; say whether it could be had at once."""
+    return await try_lock_key(session, granting_key(subject_id))
+
+
+def granting_key(subject_id: UUID) -> str:
+    """Return the name of the lock that giving a consent takes."""
+    return f"consents:{subject_id}"
 
 
 async def consents_covering(

@@ -45,6 +45,7 @@ from xinyidai.consents.rules import (
 from xinyidai.consents.texts import ConsentText, text_on
 from xinyidai.foundation import outbox
 from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.database import lock_key
 from xinyidai.foundation.errors import NotFound
 from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PartyId
@@ -338,6 +339,8 @@ async def _write(
     data_life_days: int | None,
     now: datetime,
 ) -> ConsentView:
+    # A purge that runs now has judged without this consent: what is given counts for what is there afterwards.
+    await lock_key(session, queries.granting_key(viewer.organisation_id))
     row = Consent(
         subject_id=viewer.organisation_id,
         subject_kind=SubjectKind(viewer.organisation_kind.value),

@@ -91,12 +91,12 @@ async def _write_down(session: AsyncSession, viewer: Viewer | None, rows: Sequen
 async def _replay_batch(session: AsyncSession, rows: Sequence[Decision], *, now: datetime) -> ReplayReport:
     keys = await keys_by_id(session, {row.key_id for row in rows})
     differences: list[Difference] = []
-    purged = 0
+    purged = vector_purged = 0
     opened: dict[str, list[Decided]] = defaultdict(list)
     for row in rows:
         key = keys.get(row.key_id)
         if key is None:
-            purged += 1
+            vector_purged += 1
             continue
         one = _opened(row, key)
         if one is None:
@@ -112,7 +112,8 @@ async def _replay_batch(session: AsyncSession, rows: Sequence[Decision], *, now:
         differences.extend(found)
         purged += gone
     different = len({difference.decision_id for difference in differences})
-    return ReplayReport(len(rows) - different - purged, different, purged, tuple(differences))
+    purged += vector_purged
+    return ReplayReport(len(rows) - different - purged, different, purged, tuple(differences), vector_purged)
 
 
 async def _replay_kind(

@@ -120,13 +120,15 @@ class Difference:
 class ReplayReport:
     """How many decisions came out the same, differently, or could no longer be made; only `different` is a failure.
 
-    `differences` names the first MAX_NAMED_DIFFERENCES; a decision may stand there once for each leg.
+    `differences` names the first MAX_NAMED_DIFFERENCES; a decision may stand there once for each leg. Of those purged,
+    `vector_purged` lack their vector too, because the subject's key is destroyed.
     """
 
     same: int = 0
     different: int = 0
     purged: int = 0
     differences: tuple[Difference, ...] = ()
+    vector_purged: int = 0
 
     def plus(self, other: "ReplayReport") -> "ReplayReport":
         """Add the report of another batch."""
@@ -135,7 +137,13 @@ class ReplayReport:
             self.different + other.different,
             self.purged + other.purged,
             (self.differences + other.differences)[:MAX_NAMED_DIFFERENCES],
+            self.vector_purged + other.vector_purged,
         )
+
+    @property
+    def facts_purged(self) -> int:
+        """Return of how many the facts alone are purged: from its vector each of them came out the same."""
+        return self.purged - self.vector_purged
 
 
 @dataclass(frozen=True)

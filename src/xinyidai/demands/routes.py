@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
-from xinyidai.demands import queries, service
+from xinyidai.demands import coverage, queries, service
 from xinyidai.demands.rules import DemandState
-from xinyidai.demands.schemas import DemandIn, DemandOut, DemandPageOut
+from xinyidai.demands.schemas import CoveragePageOut, DemandIn, DemandOut, DemandPageOut
 
 BY_FIRM = requires(
     OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER, roles=(Role.OWNER, Role.OFFICER), scope=service.WRITES
@@ -122,8 +122,50 @@ async def read_demand(
     return DemandOut.of(await service.read(session, viewer, demand_id, now=now))
 
 
+@get(
+    "/coverage",
+    operation_id="ShowCoverage",
+    summary="What there is of my firm",
+    description="Per item: asked, granted, delivered with the period covered, or why not: not asked, refused, taken"
+    " back, expired, purged, the source not connected, silent, or with nothing to say. No data is null, never zero.",
+    guards=[requires(OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER, scope="demands:read")],
+)
+async def show_coverage(
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> CoveragePageOut:
+    """Show."""
+    return CoveragePageOut.of(await coverage.own_coverage(session, viewer, now=now))
+
+
+@get(
+    "/{demand_id:uuid}/coverage",
+    operation_id="ShowCoverageToLender",
+    summary="What there is of a demand's firm for me",
+    description="As ShowCoverage, for a lender that the demand is open to: what the firm granted to that lender.",
+    guards=[requires(OrganisationKind.LENDER, scope="demands:read")],
+)
+async def show_coverage_to_lender(
+    demand_id: FromPath[UUID],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+) -> CoveragePageOut:
+    """Show."""
+    return CoveragePageOut.of(await coverage.coverage_for_lender(session, viewer, demand_id, now=now))
+
+
 router = Router(
     path="/demands",
-    route_handlers=[draft_demand, submit_demand, withdraw_demand, list_demands, read_demand],
+    route_handlers=[
+        draft_demand,
+        submit_demand,
+        withdraw_demand,
+        list_demands,
+        read_demand,
+        show_coverage,
+        show_coverage_to_lender,
+    ],
     tags=["demands"],
 )

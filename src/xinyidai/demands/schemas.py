@@ -11,6 +11,7 @@ from xinyidai.demands.rules import MAX_TERM_MONTHS, DemandState, LoanUse, Repaym
 from xinyidai.foundation.money import MAX_FEN
 from xinyidai.foundation.paging import Page
 from xinyidai.foundation.wire import TrueOrFalse, WholeNumber
+from xinyidai.sources.rules.coverage import Coverage, WhyNot
 
 _TERMS: JsonDict = {
     "amount_fen": 50_000_000,
@@ -96,3 +97,55 @@ class DemandPageOut(BaseModel):
     def of(cls, page: Page[DemandView]) -> "DemandPageOut":
         """Build from a page."""
         return cls(demands=[DemandOut.of(view) for view in page.rows], next_cursor=page.next_cursor)
+
+
+_COVERAGE: JsonDict = {
+    "item_code": "vat_invoice",
+    "is_asked": True,
+    "is_granted": True,
+    "facts": 312,
+    "covers_from": "2023-06-01",
+    "covers_to": "2025-05-30",
+    "why_not": None,
+}
+
+
+class CoverageOut(BaseModel):
+    """What there is of one item; `facts` and the period are null wherever nothing may be read, and then says why."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _COVERAGE})
+
+    item_code: str
+    is_asked: bool
+    is_granted: bool
+    facts: int | None
+    covers_from: str | None
+    covers_to: str | None
+    why_not: WhyNot | None
+
+    @classmethod
+    def of(cls, found: Coverage) -> "CoverageOut":
+        """Build from a coverage."""
+        there = found.delivered
+        return cls(
+            item_code=found.item_code,
+            is_asked=found.is_asked,
+            is_granted=found.is_granted,
+            facts=None if there is None else there.facts,
+            covers_from=None if there is None else there.covers_from,
+            covers_to=None if there is None else there.covers_to,
+            why_not=found.why_not,
+        )
+
+
+class CoveragePageOut(BaseModel):
+    """Every item that may be held, those asked for first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_COVERAGE]}})
+
+    items: list[CoverageOut]
+
+    @classmethod
+    def of(cls, found: list[Coverage]) -> "CoveragePageOut":
+        """Build from coverages."""
+        return cls(items=[CoverageOut.of(one) for one in found])

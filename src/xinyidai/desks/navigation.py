@@ -66,9 +66,17 @@ _OPERATOR = (
     NavItem("/operator/quality", msg("数据质量"), "chart", msg("质量")),
     NavItem("/operator/reviews", msg("待复核事项"), "eye", msg("待办")),
     NavItem("/operator/objections", msg("异议与修复"), "shield"),
+    NavItem("/operator/reports", msg("报告"), "paper"),
     NavItem("/operator/models", msg("评分模型"), "chart"),
     NavItem("/operator/institutions", msg("机构与人员"), "people"),
     NavItem("/operator/city", msg("模拟城市"), "bank", is_of_sandbox=True),
+)
+
+_AGENCY = (
+    NavItem("/agency", msg("首页"), "home", is_home=True),
+    NavItem("/agency/findings", msg("质量问题"), "inbox", msg("问题")),
+    NavItem("/agency/deliveries", msg("报送批次"), "paper", msg("批次")),
+    NavItem("/agency/waivers", msg("豁免申请"), "shield", msg("豁免")),
 )
 
 DESKS: dict[OrganisationKind, tuple[NavItem, ...]] = {
@@ -77,6 +85,7 @@ DESKS: dict[OrganisationKind, tuple[NavItem, ...]] = {
     OrganisationKind.LENDER: _BANK,
     OrganisationKind.FUND: _FUND,
     OrganisationKind.GUARANTOR: _FUND,
+    OrganisationKind.AGENCY: _AGENCY,
     OrganisationKind.REGULATOR: _REGULATOR,
     OrganisationKind.OPERATOR: _OPERATOR,
 }

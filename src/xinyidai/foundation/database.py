@@ -178,6 +178,12 @@ async def lock_key(session: AsyncSession, name: str) -> None:
     await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
 
 
+async def try_lock_key(session: AsyncSession, name: str) -> bool:
+    """Take an advisory lock, by name, until the transaction ends, where nobody else has it; say whether it is ours."""
+    statement = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+    return bool((await session.execute(statement, {"name": name})).scalar_one())
+
+
 def after_commit(session: AsyncSession, act: Callable[[], None]) -> None:
     """Run `act` once when this transaction commits, never when it rolls back."""
     event.listen(session.sync_session, "after_commit", lambda _session: act(), once=True)

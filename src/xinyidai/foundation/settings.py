@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     wall_anchor: datetime | None = Field(default=None, description="with SANDBOX=1: the wall time of the anchor")
     business_anchor: datetime | None = Field(default=None, description="with SANDBOX=1: the business time at it")
     city_url: str | None = Field(
-        default=None, description="with SANDBOX=1: the simulated city whose clock and tax provider are used"
+        default=None, description="with SANDBOX=1: the simulated city whose clock and providers are used"
     )
     city_clock_stamp: Path | None = Field(
         default=None, description="with CITY_URL: a file of the city's that grows whenever its clock is changed"
@@ -63,6 +63,26 @@ class Settings(BaseSettings):
     )
     tax_client_id: str | None = Field(default=None, description="with CITY_URL: our name at the tax provider")
     tax_client_secret: SecretStr | None = Field(default=None, description="with CITY_URL: our secret there")
+    utilities_client_id: str | None = Field(default=None, description="with CITY_URL: our name at the utilities")
+    utilities_client_secret: SecretStr | None = Field(
+        default=None, description="with CITY_URL: what requests to the utilities are signed with"
+    )
+    benefits_client_id: str | None = Field(
+        default=None, description="with CITY_URL: our name at the office of social insurance and housing fund"
+    )
+    benefits_client_secret: SecretStr | None = Field(
+        default=None, description="with CITY_URL: our secret there, which also signs the list of firms"
+    )
+    benefits_public_key: str | None = Field(
+        default=None,
+        description="with CITY_URL: the office's Ed25519 key in base64, pinned: files signed with another are refused",
+    )
+    courts_client_id: str | None = Field(default=None, description="with CITY_URL: our name at the courts")
+    courts_client_secret: SecretStr | None = Field(
+        default=None, description="with CITY_URL: our secret there, with which the courts sign what they call back"
+    )
+    customs_client_id: str | None = Field(default=None, description="with CITY_URL: our name at the customs")
+    customs_client_secret: SecretStr | None = Field(default=None, description="with CITY_URL: our API key there")
     argon2_time_cost: int = Field(default=3, ge=1, description="password hashing passes; tests use 1")
     argon2_memory_kib: int = Field(default=65_536, ge=8, description="password hashing memory; tests use 8")
     staff_second_factor: bool = Field(

@@ -165,3 +165,18 @@ class RepaymentRow(SQLModel, table=True):
     paid_on: date
     recorded_at: datetime = Field(sa_type=type_of_moment)
     recorded_by: UUID
+
+
+class EndedConsent(SQLModel, table=True):
+    """A post-loan consent, or one item of it, that the firm of a running loan took back: told to lender and fund."""
+
+    __tablename__ = "ended_consent"
+    __table_args__ = (Index("ix_ended_consent_fund_id_ended_at", "fund_id", "ended_at"), {"schema": "loans"})
+
+    loan_id: UUID = Field(primary_key=True, foreign_key="loans.loan.id")
+    consent_id: UUID = Field(primary_key=True)
+    item_code: str = Field(primary_key=True)
+    firm_id: UUID
+    lender_id: UUID
+    fund_id: UUID | None = None
+    ended_at: datetime = Field(sa_type=type_of_moment)

@@ -15,7 +15,7 @@ from xinyidai.demands.rules import RepaymentKind
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.money import Fen
 from xinyidai.foundation.paging import Page, after_id, limit_of, page_of
-from xinyidai.loans.models import ClassFloorRow, CreditLine, Instalment, Loan
+from xinyidai.loans.models import ClassFloorRow, CreditLine, EndedConsent, Instalment, Loan
 from xinyidai.loans.rules.life import (
     ClassFloor,
     CreditLineState,
@@ -283,3 +283,55 @@ def dues_of(found: LoanView, planned: Sequence[InstalmentView], *, on: date) -> 
     past = [one.due_on for one in planned if one.due_on <= on]
     began = max(past, default=found.disbursed_on)
     return dues_on([one.owed for one in planned], found.rate_bp, period_began_on=began, on=on)
+
+
+@dataclass(frozen=True)
+class EndedConsentView:
+    """What lender and fund of a running loan are told: the firm took a post-loan consent, or an item of it, back.
+
+    `item_code` is empty where it was the consent as a whole.
+    """
+
+    loan_id: LoanId
+    lender_id: UUID
+    firm_id: UUID
+    consent_id: UUID
+    item_code: str
+    ended_at: datetime
+
+
+async def ended_consents(
+    session: AsyncSession, viewer: Viewer, *, loan_id: UUID | None = None, limit: int = 50
+) -> list[EndedConsentView]:
+    """Return what the viewer is told of consents taken back, of loans that still run, newest first; of one loan or all.
+
+    Lenders see their own loans, funds those that they share.
+    """
+    statement = (
+        select(EndedConsent)
+        .join(Loan, col(Loan.id) == col(EndedConsent.loan_id))
+        .where(
+            col(Loan.state) != LoanState.CLOSED.value,
+            or_(
+                col(EndedConsent.lender_id) == viewer.organisation_id,
+                col(EndedConsent.fund_id) == viewer.organisation_id,
+            ),
+        )
+        .order_by(col(EndedConsent.ended_at).desc(), col(EndedConsent.loan_id))
+        .limit(limit_of(limit))
+    )
+    if loan_id is not None:
+        statement = statement.where(col(EndedConsent.loan_id) == loan_id)
+    async with platform_scope(session):
+        rows = (await session.execute(statement)).scalars().all()
+    return [
+        EndedConsentView(
+            loan_id=LoanId(row.loan_id),
+            lender_id=row.lender_id,
+            firm_id=row.firm_id,
+            consent_id=row.consent_id,
+            item_code=row.item_code,
+            ended_at=row.ended_at,
+        )
+        for row in rows
+    ]

@@ -188,7 +188,8 @@ async def show_applicant_profile(
 ) -> ProfileOut:
     """Show the applicant's profile."""
     shown = await service.show_applicant(session, viewer, dispatch_id, now=now)
-    return ProfileOut.of(shown, {text.code: text for text in model.indicator_texts()})
+    texts = {text.code: text for text in model.indicator_texts()}
+    return ProfileOut.of(shown, texts, {text.code: text for text in model.record_texts()})
 
 
 @post(

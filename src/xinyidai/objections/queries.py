@@ -73,6 +73,26 @@ async def repaired_refs(session: AsyncSession, firm_ids: Sequence[UUID], at: dat
     return frozenset(ref_of(row) for row in rows)
 
 
+async def cases_of(session: AsyncSession, ref: FactRef) -> tuple[tuple[ObjectionView, ...], tuple[RepairView, ...]]:
+    """Return the objections to a fact and the repairs asked for it, newest first, without what the firm said.
+
+    Whose facts may be looked at, the caller has checked.
+    """
+
+    def about(table: type[Objection] | type[Repair]) -> ColumnElement[bool]:
+        return (
+            (col(table.firm_id) == ref.firm_id)
+            & (col(table.kind) == ref.kind.value)
+            & (col(table.delivery_no) == ref.delivery_no)
+            & (col(table.line_no) == ref.line_no)
+        )
+
+    async with platform_scope(session):
+        disputed = await session.scalars(select(Objection).where(about(Objection)).order_by(col(Objection.id).desc()))
+        asked = await session.scalars(select(Repair).where(about(Repair)).order_by(col(Repair.id).desc()))
+        return tuple(objection_of(row) for row in disputed), tuple(repair_of(row) for row in asked)
+
+
 async def has_newer(session: AsyncSession, firm_id: UUID, *, known_at: datetime, now: datetime) -> bool:
     """Say whether a record of the firm was repaired, or an objection of its upheld, after `known_at`.
 

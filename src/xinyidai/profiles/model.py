@@ -15,6 +15,7 @@ import pandas as pd
 
 from ml.features.invoice_rows import InvoiceColumns
 from xinyidai.profiles.rules.readings import IndicatorText, Measure, Reading
+from xinyidai.profiles.rules.record_readings import RecordText
 from xinyidai.sources.rules.amounts import BoolArray
 from xinyidai.sources.rules.invoices import Invoices
 
@@ -119,6 +120,62 @@ def reading_value(measure: Measure, value: float) -> int | None:
     if math.isnan(value):
         return None
     return round(value * _MILLION) if measure is Measure.PPM else round(value)
+
+
+@cache
+def record_texts() -> tuple[RecordText, ...]:
+    """Return what each indicator from records is called and means, in the order in which they are shown."""
+    from ml.features.indicator import Unit
+    from ml.features.record_catalogue import RECORD_INDICATORS
+
+    return tuple(
+        RecordText(
+            code=one.code,
+            item_codes=(one.item, *one.beside),
+            name_zh=one.name_zh,
+            name_en=one.name_en,
+            measure=Measure.PPM if one.unit is Unit.RATIO else Measure(one.unit.value),
+            least_months=one.least_months,
+            definition_zh=one.definition_zh,
+            definition_en=one.definition_en,
+        )
+        for one in RECORD_INDICATORS
+    )
+
+
+@cache
+def record_version() -> str:
+    """Return the version of the indicators from records: it changes with any name, unit or meaning."""
+    catalogue = [[text.code, list(text.item_codes), text.measure, text.definition_en] for text in record_texts()]
+    return "records-" + hashlib.sha256(json.dumps(catalogue).encode()).hexdigest()[:12]
+
+
+def compute_records(
+    records: Mapping[str, pd.DataFrame], sales: Invoices | None, *, as_of: datetime
+) -> Mapping[str, Mapping[str, int | None]]:
+    """Return the values of the indicators from records, as integers, by firm (text) and code.
+
+    `sales` are the firms' invoices, for those indicators that set records against them.
+    """
+    from ml.features.records import record_indicators
+
+    asked = dict(records) if sales is None else {**records, "vat_invoice": _sales_by_month(sales)}
+    frame = record_indicators(asked, as_of=pd.Timestamp(as_of))
+    measures = {text.code: text.measure for text in record_texts()}
+    return {
+        str(firm): {code: reading_value(measures[code], float(row[code])) for code in frame.columns}
+        for firm, row in frame.iterrows()
+    }
+
+
+def _sales_by_month(invoices: Invoices) -> pd.DataFrame:
+    """Return net sales by firm and calendar month, void invoices left out."""
+    firm = np.repeat(np.array(invoices.firms, dtype=object), invoices.counts)
+    counted = invoices.is_sale & ~invoices.is_void
+    month = invoices.issued_on[counted].astype("datetime64[M]").astype("datetime64[s]")
+    rows = pd.DataFrame({"firm_id": firm[counted], "month": month, "net_fen": invoices.net_fen[counted]})
+    summed: pd.DataFrame = rows.groupby(["firm_id", "month"], as_index=False).sum()
+    return summed
 
 
 def _float(text: str | None) -> float:

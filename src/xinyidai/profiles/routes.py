@@ -9,7 +9,7 @@ from uuid import UUID
 
 from litestar import Router, get
 from litestar.di import NamedDependency
-from litestar.params import FromQuery
+from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.guards import requires
@@ -17,6 +17,7 @@ from xinyidai.access.rules import OrganisationKind, Viewer
 from xinyidai.profiles import model, queries, service
 from xinyidai.profiles.schemas import IndicatorsOut, ProfileOut
 from xinyidai.profiles.schemas.lineage import ImpactOut, IndicatorLineageOut
+from xinyidai.profiles.schemas.records import ItemLineageOut
 from xinyidai.sources.rules.origins import FactRef
 
 TRACERS: Final = (OrganisationKind.FIRM, OrganisationKind.SOLE_TRADER, OrganisationKind.OPERATOR)
@@ -37,7 +38,8 @@ async def show_my_profile(
 ) -> ProfileOut:
     """Show the viewer's own profile."""
     shown = await service.own_profile(session, viewer, now=now)
-    return ProfileOut.of(shown, {text.code: text for text in model.indicator_texts()})
+    texts = {text.code: text for text in model.indicator_texts()}
+    return ProfileOut.of(shown, texts, {text.code: text for text in model.record_texts()})
 
 
 @get(
@@ -49,7 +51,9 @@ async def show_my_profile(
 )
 async def list_indicators() -> IndicatorsOut:
     """List the catalogue of indicators."""
-    return IndicatorsOut.of(model.feature_version(), model.indicator_texts())
+    return IndicatorsOut.of(
+        model.feature_version(), model.indicator_texts(), model.record_version(), model.record_texts()
+    )
 
 
 @get(
@@ -87,11 +91,35 @@ async def show_lineage(
 
 
 @get(
+    "/items/{item_code:str}",
+    operation_id="ShowItemLineage",
+    summary="Where a firm's records of an item come from",
+    description="The newest records of an item but invoices: the words that name each, its delivery and line, the"
+    " pull that fetched it, whether it is disputed or repaired, the consents. Seen by whom an indicator's lineage is.",
+    guards=[requires(*TRACERS, scope="profiles:read")],
+)
+async def show_item(
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[AsyncSession],
+    now: NamedDependency[datetime],
+    item_code: FromPath[str],
+    firm_id: FromQuery[UUID],
+    known_at: FromQuery[datetime | None] = None,
+    limit: FromQuery[int] = 50,
+) -> ItemLineageOut:
+    """Show where a firm's records of an item come from."""
+    found = await service.show_item(
+        session, viewer, item_code, firm_id=firm_id, known_at=known_at, limit=limit, now=now
+    )
+    return ItemLineageOut.of(found)
+
+
+@get(
     "/impact",
     operation_id="ShowImpact",
     summary="What a fact touched",
     description="The indicators that a fact feeds today, the scores, decisions and shown profiles it went into, what"
-    " it replaced and what replaced it. Seen by whom its lineage is.",
+    " it replaced and what replaced it, findings of quality, objections and repairs. Seen by whom its lineage is.",
     guards=[requires(*TRACERS, scope="profiles:read")],
 )
 async def show_impact(
@@ -106,6 +134,6 @@ async def show_impact(
 
 router = Router(
     path="/profiles",
-    route_handlers=[show_my_profile, list_indicators, show_lineage, show_impact],
+    route_handlers=[show_my_profile, list_indicators, show_lineage, show_item, show_impact],
     tags=["profiles"],
 )

@@ -55,6 +55,7 @@ class Finding(SQLModel, table=True):
         CheckConstraint("(line_no IS NULL) = (firm_id IS NULL)", name="of_a_row_or_a_delivery"),
         CheckConstraint("(waiver_asked_at IS NULL) = (waiver_reason IS NULL)", name="asked_with_a_reason"),
         CheckConstraint("(state = 'waived') <= (waiver_decided_by IS NOT NULL)", name="waived_by_somebody"),
+        CheckConstraint("(state = 'waived') <= (waiver_until_on IS NOT NULL)", name="waived_until_some_day"),
         Index(
             "uq_finding_standing",
             "delivery_no",
@@ -66,6 +67,7 @@ class Finding(SQLModel, table=True):
         ),
         Index("ix_finding_sender_id_id", "sender_id", "id"),
         Index("ix_finding_firm_id_open", "firm_id", postgresql_where=text("state = 'open'")),
+        Index("ix_finding_waiver_until_on", "waiver_until_on", postgresql_where=text("state = 'waived'")),
         {"schema": "quality"},
     )
 
@@ -86,6 +88,8 @@ class Finding(SQLModel, table=True):
     waiver_asked_at: datetime | None = Field(default=None, sa_type=type_of_moment)
     waiver_decided_by: UUID | None = None
     waiver_decided_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    waiver_until_on: date | None = None
+    """The day on which a granted waiver ends; it stays when it has ended."""
 
 
 class JudgedDelivery(SQLModel, table=True):

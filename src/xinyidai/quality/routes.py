@@ -12,7 +12,7 @@ from xinyidai.access.guards import requires
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
 from xinyidai.foundation.clock import business_date
 from xinyidai.quality import queries, service
-from xinyidai.quality.rules import FindingState
+from xinyidai.quality.rules import FindingFilter, FindingState
 from xinyidai.quality.schemas import (
     FindingOut,
     FindingPageOut,
@@ -63,7 +63,8 @@ async def list_findings(
     limit: FromQuery[int] = 50,
 ) -> FindingPageOut:
     """List findings."""
-    found = await queries.findings(session, viewer, state=in_state, item_code=item_code, cursor=cursor, limit=limit)
+    sought = FindingFilter(state=in_state, item_code=item_code)
+    found = await queries.findings(session, viewer, sought, cursor=cursor, limit=limit)
     return FindingPageOut.of(found)
 
 
@@ -89,7 +90,8 @@ async def ask_waiver(
     "/findings/{finding_id:uuid}/waiver-decision",
     operation_id="DecideWaiver",
     summary="Decide on a waiver",
-    description="A granted one closes the finding; a refused one leaves it open. Nobody decides what they asked for.",
+    description="A granted one closes the finding until before `until_on`, a year at most, and then it is open again; a"
+    " refused one leaves it open. Nobody decides what they asked for.",
     guards=[BY_OPERATOR],
 )
 async def decide_waiver(
@@ -100,7 +102,9 @@ async def decide_waiver(
     now: NamedDependency[datetime],
 ) -> FindingOut:
     """Decide."""
-    decided = await service.decide_waiver(session, viewer, finding_id, is_granted=data.is_granted, now=now)
+    decided = await service.decide_waiver(
+        session, viewer, finding_id, is_granted=data.is_granted, until_on=data.until_on, now=now
+    )
     return FindingOut.of(decided)
 
 

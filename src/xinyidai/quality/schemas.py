@@ -51,6 +51,7 @@ _FINDING: JsonDict = {
     "waiver_reason": None,
     "waiver_asked_at": None,
     "waiver_decided_at": None,
+    "waiver_until_on": None,
 }
 _RATE: JsonDict = {
     "item_code": "electricity",
@@ -124,6 +125,7 @@ class FindingOut(BaseModel):
     waiver_reason: str | None
     waiver_asked_at: datetime | None
     waiver_decided_at: datetime | None
+    waiver_until_on: date | None
 
     @classmethod
     def of(cls, view: FindingView) -> "FindingOut":
@@ -154,11 +156,14 @@ class WaiverIn(BaseModel):
 
 
 class WaiverDecisionIn(BaseModel):
-    """Whether a waiver is granted."""
+    """Whether a waiver is granted, and until before which day; without one it lasts a year."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": {"is_granted": True}})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"is_granted": True, "until_on": "2025-12-31"}}
+    )
 
-    is_granted: bool
+    is_granted: bool = Field(strict=True)
+    until_on: date | None = None
 
 
 class PassRateOut(BaseModel):

@@ -30,3 +30,10 @@ async def note_silence(session: AsyncSession, now: datetime) -> None:
     """Find the sources that fell silent."""
     await act_as_platform(session, now=now)
     await service.note_silence(session, now=now)
+
+
+@every(Rhythm.DAY, name="quality.end_waivers", finds=service.ended_waivers)
+async def end_waivers(session: AsyncSession, now: datetime) -> None:
+    """Open the findings again whose waiver has ended."""
+    await act_as_platform(session, now=now)
+    await service.end_waivers(session, now=now)

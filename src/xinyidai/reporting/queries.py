@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
 from xinyidai.access.service import platform_scope
+from xinyidai.foundation.clock import start_of_day
 from xinyidai.foundation.money import Fen
 from xinyidai.ledger import queries as ledger
 from xinyidai.reporting.rules import (
     NON_PERFORMING,
+    Activity,
     Difference,
     Dimension,
     DriftRow,
@@ -49,6 +51,27 @@ _SUMS: Final = (
     " coalesce(sum(claims_paid_fen), 0) AS claims_paid_fen, coalesce(sum(returned_fen), 0) AS returned_fen"
 )
 _FACTS: Final = "reporting.lending_fact JOIN (SELECT id AS loan_id, rate_bp FROM loans.loan) AS priced USING (loan_id)"
+
+
+def _counted(table: str, moment: str, more: str = "") -> str:
+    return f"(SELECT count(*) FROM {table} WHERE {moment} >= :from_at AND {moment} < :to_at{more})"  # noqa: S608
+
+
+# Another bank is asked after a refusal and after silence alike; a refusal has its code.
+_SILENT: Final = " AND (state = 'timed_out' OR (state = 'redispatched' AND decline_code IS NULL))"
+_ANSWERED: Final = " AND (state IN ('indicated', 'chosen', 'offered') OR decline_code IS NOT NULL)"
+_ACTIVITY: Final = (
+    f"SELECT {_counted('demands.demand', 'submitted_at')} AS demands,"  # noqa: S608 - tables named here
+    f" {_counted('matching.dispatch', 'sent_at')} AS dispatches,"
+    f" {_counted('matching.dispatch', 'sent_at', _ANSWERED)} AS answered_in_time,"
+    f" {_counted('matching.dispatch', 'sent_at', _SILENT)} AS timed_out,"
+    f" {_counted('risk_sharing.claim', 'filed_at')} AS claims_filed,"
+    f" {_counted('risk_sharing.claim', 'paid_at')} AS claims_paid,"
+    " (SELECT coalesce(sum(fund_paid_fen + guarantor_paid_fen), 0) FROM risk_sharing.claim"
+    " WHERE paid_at >= :from_at AND paid_at < :to_at) AS claims_paid_fen,"
+    f" {_counted('consents.consent', 'granted_at')} AS consents_given,"
+    f" {_counted('consents.consent', 'revoked_at')} AS consents_revoked"
+)
 _SEEN: Final = (
     "disbursed_on >= :from_on AND disbursed_on < :to_on"
     " AND (:all OR lender_id = :viewer OR fund_id = :viewer OR guarantor_id = :viewer)"
@@ -108,6 +131,22 @@ async def offer_drift(session: AsyncSession, viewer: Viewer, *, from_on: date, t
     async with platform_scope(session):
         found = await session.execute(text(_DRIFT), sent)
         return [DriftRow(**row._mapping) for row in found]
+
+
+async def activity(session: AsyncSession, viewer: Viewer, *, from_on: date, to_on: date) -> Activity:
+    """Return what happened in a span of Shanghai days (`to_on` excluded): for regulator and operator. Counts only.
+
+    Raises
+    ------
+    NotAllowed, SpanRefused
+    """
+    requires_kind(viewer, *SEES_ALL)
+    check_span(from_on, to_on)
+    span = {"from_at": start_of_day(from_on), "to_at": start_of_day(to_on)}
+    async with platform_scope(session):
+        row = (await session.execute(text(_ACTIVITY), span)).one()
+    counts = {name: int(value) for name, value in row._mapping.items()}
+    return Activity(**counts | {"claims_paid_fen": Fen(counts["claims_paid_fen"])})  # type: ignore[arg-type]
 
 
 async def reconcile(session: AsyncSession, viewer: Viewer | None = None) -> Reconciliation:

@@ -105,6 +105,42 @@ METRICS = (
     ),
 )
 
+ACTIVITY_METRICS = (
+    Metric("demands", 1, "统计区间内提交的融资需求数（按提交日）", "Demands submitted in the span, by the day"),
+    Metric(
+        "dispatches",
+        1,
+        "统计区间内派送给银行的需求数（一家银行一次）",
+        "Demands sent to a bank in the span, one a bank",
+    ),
+    Metric(
+        "answered_in_time",
+        1,
+        "其中银行在时限内答复（意向、报价或婉拒）的数量",
+        "Those that the bank answered in time: by an indication, an offer or a refusal",
+    ),
+    Metric(
+        "timed_out",
+        1,
+        "其中银行超过时限未答复的数量（含已转派其他银行的）",
+        "Those that the bank let time out, also where another bank was asked instead",
+    ),
+    Metric("claims_filed", 1, "统计区间内提出的代偿申请数", "Claims filed in the span"),
+    Metric(
+        "claims_paid", 1, "统计区间内已支付的代偿申请数（按支付日）", "Claims paid in the span, by the day of payment"
+    ),
+    Metric(
+        "claims_paid_fen",
+        1,
+        "统计区间内基金与担保机构支付的代偿，未扣追偿（按支付日）",
+        "Paid on claims by fund and guarantor in the span, by the day of payment, recoveries not taken off",
+    ),
+    Metric("consents_given", 1, "统计区间内给出的授权数", "Consents given in the span"),
+    Metric(
+        "consents_revoked", 1, "统计区间内撤回的授权数（不论何时给出）", "Consents revoked in the span, whenever given"
+    ),
+)
+"""What a year of the platform's work is told by, beside lending."""
 
 DRIFT_METRICS = (
     Metric(
@@ -214,6 +250,21 @@ class LendingRow:
     def first_loan_share_ppm(self) -> int | None:
         """Return first loans among the attested, rounded down; None when nothing was attested."""
         return self.first_loans * WHOLE_PPM // self.attested_loans if self.attested_loans else None
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What happened on the platform in a span: one number for each of `ACTIVITY_METRICS`."""
+
+    demands: int
+    dispatches: int
+    answered_in_time: int
+    timed_out: int
+    claims_filed: int
+    claims_paid: int
+    claims_paid_fen: Fen
+    consents_given: int
+    consents_revoked: int
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,27 @@ class DeliveryLoaded:
 
 
 @dataclass(frozen=True)
+class FactsPurged:
+    """Facts of a firm that nothing let the platform keep are gone, but for tombstones; `record_id` is the audit row."""
+
+    firm_id: UUID
+    item_codes: tuple[str, ...]
+    facts: int
+    record_id: UUID
+
+    @property
+    def aggregate(self) -> str:
+        """Return the firm: its grants, revocations and purges come in order."""
+        return f"subject:{self.firm_id}"
+
+
+@dataclass(frozen=True)
 class PullAsked:
-    """A firm let the platform fetch its facts; an outside system is to be asked."""
+    """A firm let the platform fetch its facts; an outside system, `source`, is to be asked."""
 
     pull_id: UUID
     firm_id: UUID
+    source: str
 
     @property
     def aggregate(self) -> str:
@@ -42,3 +58,29 @@ class PullEnded:
     def aggregate(self) -> str:
         """Return the pull."""
         return f"pull:{self.pull_id}"
+
+
+@dataclass(frozen=True)
+class AnswerDue:
+    """An answer that a pull waits for is there, or should be; it is to be fetched."""
+
+    pull_id: UUID
+    firm_id: UUID
+    source: str
+
+    @property
+    def aggregate(self) -> str:
+        """Return the pull."""
+        return f"pull:{self.pull_id}"
+
+
+@dataclass(frozen=True)
+class DayFilesDue:
+    """A day has begun on which a list is to be sent and daily files are to be fetched."""
+
+    day: str
+
+    @property
+    def aggregate(self) -> str:
+        """Return the office."""
+        return "office:benefits"

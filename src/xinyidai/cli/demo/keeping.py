@@ -16,6 +16,7 @@ import asyncpg
 
 from xinyidai.cli.demo.neighbours import CityPlan
 from xinyidai.foundation.migrating import newest_revision
+from xinyidai.sources.rules.pulls import PullSource
 
 HALF_MADE: Final = "_making"
 MARKER: Final = "seeded.json"
@@ -49,11 +50,12 @@ class Keeper:
         """Write down that the seeding came to its end."""
         (self.plan.home / MARKER).write_text(json.dumps({"seed": self.plan.seed, "firms": self.plan.firms}))
 
-    def tax_secret(self) -> str | None:
-        """Return our secret at the tax provider, as the city was told it."""
+    def client_secrets(self) -> dict[str, str]:
+        """Return our secret at each office, as the city was told it; none before it was told anything."""
         if not self.plan.toml.exists():
-            return None
-        return str(tomllib.loads(self.plan.toml.read_text(encoding="utf-8"))["tax"]["client_secret"])
+            return {}
+        told = tomllib.loads(self.plan.toml.read_text(encoding="utf-8"))
+        return {source.value: str(told[source.value]["client_secret"]) for source in PullSource if source.value in told}
 
     def save(self) -> None:
         """Keep the seeded database and files; a template appears whole or not at all."""

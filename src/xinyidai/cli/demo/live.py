@@ -34,6 +34,7 @@ from xinyidai.cli.surroundings import (
 )
 from xinyidai.foundation.errors import Refusal
 from xinyidai.foundation.progress import PreparationState, Progress
+from xinyidai.sources.rules.pulls import PullSource
 from xinyidai.worker import connect_broker, load_rooms
 
 FIRMS: Final = 2_000
@@ -137,9 +138,12 @@ def run_live(*, seed: int, firms: int, port: int, city_port: int, reset: bool) -
         assert around.embedded is not None, "no database was given"
         keeper = Keeper(around.embedded.dsn("postgres"), name, plan)
         _make_ready(keeper, around, reset=reset)
-        secret = keeper.tax_secret()
-        if secret is not None:
-            os.environ["TAX_CLIENT_SECRET"] = secret
+        known_there = keeper.client_secrets()
+        for source in PullSource if known_there else ():
+            # A city founded before an office had us as a client goes on without it.
+            os.environ[f"{source.value.upper()}_CLIENT_SECRET"] = known_there.get(source.value, "")
+            if source.value not in known_there:
+                os.environ[f"{source.value.upper()}_CLIENT_ID"] = ""
         around = connect_to_city(around, plan)
         living = plan.start(beside, goes_on=True)
         with reading(plan) as city:

@@ -20,13 +20,14 @@ from xinyidai.cli.demo.figures import Ending, as_table, end
 from xinyidai.cli.demo.lockstep import Driver
 from xinyidai.cli.demo.neighbours import HOST, CityPlan, Neighbours, free_port, neighbours, wait_for
 from xinyidai.cli.demo.reading import CityReader, Firm, Institution
-from xinyidai.cli.demo.seeding import CityGround, TaxClient, actors_of, write_city_file
+from xinyidai.cli.demo.seeding import CityGround, actors_of, write_city_file
 from xinyidai.cli.people import refusals_told
 from xinyidai.cli.story.acting import Stage, stage_at
 from xinyidai.cli.story.cast import Desk
 from xinyidai.cli.surroundings import Connected, Surroundings, home, require_own_servers, surroundings
 from xinyidai.foundation.clock import add_months, business_date
 from xinyidai.foundation.settings import Settings, settings
+from xinyidai.sources.rules.pulls import PullSource
 from xinyidai.worker import connect_broker, load_rooms
 
 FIRMS: Final = 200
@@ -77,12 +78,18 @@ def holds(ending: Ending) -> bool:
 
 
 def connect_to_city(around: Surroundings, plan: CityPlan) -> Surroundings:
-    """Point this process and its children at the city, with a tax client of this run's own."""
+    """Point this process and its children at the city, with clients of this run's own at its offices."""
     os.environ["CITY_URL"] = plan.url
     os.environ["CITY_CLOCK_STAMP"] = str(plan.clock_stamp)
     os.environ["CITY_CONTROL_TOKEN"] = plan.token
     os.environ.setdefault("TAX_CLIENT_ID", "xinyidai")
     os.environ.setdefault("TAX_CLIENT_SECRET", secrets.token_urlsafe(32))
+    os.environ.setdefault("UTILITIES_CLIENT_ID", "xinyidai")
+    os.environ.setdefault("UTILITIES_CLIENT_SECRET", secrets.token_urlsafe(32))
+    os.environ.setdefault("COURTS_CLIENT_ID", "xinyidai")
+    os.environ.setdefault("COURTS_CLIENT_SECRET", secrets.token_urlsafe(32))
+    os.environ.setdefault("CUSTOMS_CLIENT_ID", "xinyidai")
+    os.environ.setdefault("CUSTOMS_CLIENT_SECRET", secrets.token_urlsafe(32))
     # Everybody in the city acts from one machine, and a bank's bot does in a minute what its people do in a month.
     os.environ.setdefault("REQUESTS_PER_MINUTE", "1000000")
     settings.cache_clear()
@@ -101,11 +108,9 @@ async def seed_city(
 ) -> dict[str, Desk]:
     """Seed platform and city from the registry; return the desks of institutions by their duty."""
     known = stage.connected.settings
-    assert known.tax_client_id is not None, "it was set with the city's address"
-    assert known.tax_client_secret is not None, "it was set with the city's address"
-    ways_back = seeding.ways_back(platform_urls[0])
-    tax = TaxClient(known.tax_client_id, known.tax_client_secret.get_secret_value(), ways_back)
-    ground = CityGround(plan.seed, plan.mode, platform_urls, tax)
+    clients = seeding.office_clients(known, platform_urls[0])
+    tax = clients[PullSource.TAX.value]
+    ground = CityGround(plan.seed, plan.mode, platform_urls, clients)
     firms, institutions = city.firms(), city.institutions()
     write_city_file(plan.toml, ground)
     city.read_keys()

@@ -15,16 +15,20 @@ from xinyidai.agreements import service as agreements
 from xinyidai.cli.demo.reading import Firm, Institution, Terms
 from xinyidai.cli.story.acting import Stage
 from xinyidai.cli.story.cast import Desk, person_of, staff_of
-from xinyidai.desks.pages.firm_data import RETURN_PATH
+from xinyidai.desks.pages.firm_data import return_path
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import in_transaction
+from xinyidai.foundation.settings import Settings
 from xinyidai.parties import service as parties
 from xinyidai.parties.rules import PLATFORM_ID, PartyId
 from xinyidai.partners import service as partners
 from xinyidai.partners.rules import Scope, WantedKey
 from xinyidai.products import service as products
 from xinyidai.products.rules import Clause, Operator
+from xinyidai.sources.rules.pulls import PullSource
+from xinyidai.sources.service.connecting import connection_to
 
+CALLBACK_PATH: Final = "/api/v1/sources/courts/callbacks"
 BATCH: Final = 250
 AGREED_DAYS: Final = 730
 CAPITAL_SHARE: Final = 3
@@ -52,22 +56,23 @@ class Settled:
 
 
 @dataclass(frozen=True)
-class TaxClient:
-    """The platform's name and secret at the tax provider, and where persons come back to."""
+class OfficeClient:
+    """The platform's name and secret at an office, where persons come back to, and where the office calls back."""
 
     client_id: str
     client_secret: str = field(repr=False)
     redirect_uris: tuple[str, ...]
+    callback_url: str = ""
 
 
 @dataclass(frozen=True)
 class CityGround:
-    """What the city is told besides its actors."""
+    """What the city is told besides its actors; of the clients, by office, it needs that of the tax bureau."""
 
     seed: int
     mode: str
     platform_urls: tuple[str, ...]
-    tax: TaxClient
+    clients: Mapping[str, OfficeClient]
 
 
 @dataclass(frozen=True)
@@ -119,9 +124,27 @@ async def give_to_persons(stage: Stage, settled: Settled, played: Sequence[Firm]
     stage.tell(f"{len(played)} firms left to persons")
 
 
-def ways_back(platform_url: str) -> tuple[str, ...]:
-    """Return where the tax provider may send a person back: loopback is called by two names."""
-    return tuple(f"{url}{RETURN_PATH}" for url in (platform_url, platform_url.replace("//127.0.0.1", "//localhost")))
+def ways_back(platform_url: str, source: PullSource = PullSource.TAX) -> tuple[str, ...]:
+    """Return where an office may send a person back: loopback is called by two names."""
+    urls = (platform_url, platform_url.replace("//127.0.0.1", "//localhost"))
+    return tuple(f"{url}{return_path(source)}" for url in urls)
+
+
+def calls_back(platform_url: str, source: PullSource) -> str:
+    """Return where an office calls back to; empty for those that answer at once."""
+    return f"{platform_url}{CALLBACK_PATH}" if source is PullSource.COURTS else ""
+
+
+def office_clients(known: Settings, platform_url: str) -> dict[str, OfficeClient]:
+    """Return the platform's client at every source that the settings connect it to."""
+    found = {source: connection_to(known, source) for source in PullSource}
+    return {
+        source.value: OfficeClient(
+            one.client_id, one.client_secret, ways_back(platform_url, source), calls_back(platform_url, source)
+        )
+        for source, one in found.items()
+        if one is not None
+    }
 
 
 async def open_business(stage: Stage, settled: Settled, institutions: Sequence[Institution]) -> None:
@@ -153,15 +176,17 @@ async def open_business(stage: Stage, settled: Settled, institutions: Sequence[I
 
 def write_city_file(path: Path, ground: CityGround, actors: Sequence[Actor] = ()) -> None:
     """Write city.toml, whole or not at all, readable by its owner only; without actors nobody lives there yet."""
-    tax = ground.tax
     lines = [
         f"seed = {ground.seed}",
         f"mode = {_quoted(ground.mode)}",
         f"platform_url = {_quoted(ground.platform_urls[0])}",
         f"also_at = [{', '.join(map(_quoted, ground.platform_urls[1:]))}]",
     ]
-    lines += ["", "[tax]", f"client_id = {_quoted(tax.client_id)}", f"client_secret = {_quoted(tax.client_secret)}"]
-    lines += [f"redirect_uris = [{', '.join(map(_quoted, tax.redirect_uris))}]"]
+    for office, client in ground.clients.items():
+        lines += ["", f"[{office}]", f"client_id = {_quoted(client.client_id)}"]
+        lines += [f"client_secret = {_quoted(client.client_secret)}"]
+        lines += [f"redirect_uris = [{', '.join(map(_quoted, client.redirect_uris))}]"]
+        lines += [f"callback_url = {_quoted(client.callback_url)}"] if client.callback_url else []
     for actor in actors:
         lines += ["", "[[actors]]", *(f"{name} = {_quoted(value)}" for name, value in asdict(actor).items() if value)]
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

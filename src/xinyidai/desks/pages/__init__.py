@@ -3,6 +3,7 @@
 from litestar import Router
 
 from xinyidai.desks.pages import (
+    agency,
     bank_applications,
     bank_claims,
     bank_home,
@@ -22,17 +23,20 @@ from xinyidai.desks.pages import (
     firm_offers,
     firm_profile,
     firm_repairs,
+    firm_rights,
     fund_agreements,
     fund_claims,
     fund_home,
     fund_lines,
     fund_pay_ins,
     operator_city,
+    operator_findings,
     operator_home,
     operator_institutions,
     operator_models,
     operator_objections,
     operator_quality,
+    operator_reports,
     operator_reviews,
     operator_running,
     operator_sources,
@@ -53,6 +57,7 @@ _FIRM = (
     *firm_loans.ROUTES,
     *firm_objections.ROUTES,
     *firm_repairs.ROUTES,
+    *firm_rights.ROUTES,
 )
 
 _BANK = (
@@ -77,6 +82,8 @@ _OPERATOR = (
     *operator_running.ROUTES,
     *operator_sources.ROUTES,
     *operator_quality.ROUTES,
+    *operator_findings.ROUTES,
+    *operator_reports.ROUTES,
     *operator_models.ROUTES,
     *operator_reviews.ROUTES,
     *operator_objections.ROUTES,
@@ -87,7 +94,7 @@ _REGULATOR = (*regulator_pages.ROUTES, *regulator_objections.ROUTES)
 
 router = Router(
     path="/",
-    route_handlers=[*start.ROUTES, *_FIRM, *_BANK, *_FUND, *_REGULATOR, *_OPERATOR],
+    route_handlers=[*start.ROUTES, *_FIRM, *_BANK, *_FUND, *agency.ROUTES, *_REGULATOR, *_OPERATOR],
     include_in_schema=False,
 )
 sandbox_router = Router(

@@ -9,8 +9,11 @@ from litestar.params import FromPath, FromQuery
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Role, Viewer
+from xinyidai.catalogue import queries as catalogue
+from xinyidai.demands import coverage
 from xinyidai.desks.pages.bank import BY_BANK, BY_OFFICER, QUEUES, ROWS, Queue, demand_shown, who
 from xinyidai.desks.pages.names import AnyRequest, names_of
+from xinyidai.desks.pages.record_groups import RecordGroup, record_groups
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.pages.forms import Form, act_once, answering
@@ -72,6 +75,7 @@ async def show_application(
     may_look = demand is not None and Role.OFFICER in viewer.roles
     seen = await service.show_application(session, viewer, dispatch_id, now=now) if may_look else None
     disputed = await objections.disputed_refs(session, [dispatch.firm_id], now) if seen else frozenset()
+    covered = await coverage.coverage_for_lender(session, viewer, dispatch.demand_id, now=now) if may_look else []
     firms = await parties.parties_by_id(session, [dispatch.firm_id])
     firm = next(iter(firms.values()), None)
     today = business_date(now)
@@ -82,7 +86,7 @@ async def show_application(
     return page(
         request,
         "desks/bank_application.html",
-        who(viewer) | _told(seen),
+        who(viewer) | _told(seen) | {"groups": await _groups(session, seen, now=now)},
         dispatch=dispatch,
         is_open=dispatch.state in OPEN_TO_LENDER,
         demand=demand,
@@ -94,6 +98,8 @@ async def show_application(
         indicated=next((one for one in indications if one.dispatch_id == dispatch_id), None),
         offers=[one for one in offers if one.dispatch_id == dispatch_id],
         disputed_count=len(disputed),
+        covered=covered,
+        items={one.code: one for one in await catalogue.items(session, today)},
         name=firm.name if firm else "—",
         heard=told_to_firm(dispatch.decline_reason) if dispatch.decline_reason else None,
         form=Form(),
@@ -168,6 +174,10 @@ async def products_of(session: AsyncSession, dispatch: DispatchView) -> ProductV
         return await products.product(session, dispatch.product_id)
     except NotFound:
         return None
+
+
+async def _groups(session: AsyncSession, seen: Applicant | None, *, now: datetime) -> tuple[RecordGroup, ...]:
+    return () if seen is None else await record_groups(session, seen.profile.records, now=now)
 
 
 def _told(seen: Applicant | None) -> dict[str, object]:

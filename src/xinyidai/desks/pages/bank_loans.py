@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Viewer
 from xinyidai.access.service import platform_scope
 from xinyidai.agreements import queries as agreements
+from xinyidai.catalogue import queries as catalogue
 from xinyidai.desks.pages.bank import BY_BANK, BY_STAFF, BY_STAFF_PROVED, ROWS, who
 from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date
@@ -142,6 +143,8 @@ async def _context(session: AsyncSession, viewer: Viewer, loan_id: UUID, *, now:
         "after_days": after_days,
         "may_claim": is_open and standing is None and after_days is not None and days_late >= after_days,
         "claims": filed,
+        "ended": await queries.ended_consents(session, viewer, loan_id=loan_id),
+        "items": {one.code: one for one in await catalogue.items(session, today)},
         "standing": standing,
         "name": names.get(str(loan.firm_id), "—"),
         "today": today,

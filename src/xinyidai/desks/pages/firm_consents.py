@@ -16,6 +16,7 @@ from xinyidai.catalogue.rules import AccessClass, Item
 from xinyidai.consents import queries, service
 from xinyidai.consents.rules import ConsentState, ConsentView, Purpose, PurposePolicy, latest_expiry
 from xinyidai.consents.texts import ConsentText, text_on
+from xinyidai.demands import coverage
 from xinyidai.demands import queries as demands
 from xinyidai.demands.rules import ASKING, ITEMS_OPENED_TO_LENDERS
 from xinyidai.desks.pages.firm import ALL, BY_FIRM, BY_OWNER, digest_in
@@ -32,10 +33,11 @@ from xinyidai.parties.rules import PLATFORM_ID, PartyView
 from xinyidai.products import queries as products
 from xinyidai.scoring.service import outcomes
 from xinyidai.sources import rules as sources
+from xinyidai.sources.rules.pulls import ITEMS_OF
 
 PURPOSES = tuple(one for one in Purpose if one is not Purpose.CREDIT_QUERY)
 """A bank's own credit query is authorised one bank at a time, where the firm chooses that bank."""
-COLLECTED = frozenset({sources.ITEM, outcomes.ITEM})
+COLLECTED = frozenset({sources.ITEM, outcomes.ITEM}.union(*ITEMS_OF.values()))
 """Items that something brings here: what only stands in the catalogue so far is not asked for."""
 MONTHS = (3, 6, 12, 24)
 USUAL_MONTHS = "6"
@@ -131,7 +133,9 @@ async def list_consents(
 ) -> Response[bytes]:
     """List what the firm authorised."""
     given = await queries.consents_of(session, viewer, now=now, cursor=cursor, limit=20)
-    return page(request, "desks/consents.html", await _named(session, given.rows, now=now), given=given)
+    covered = await coverage.own_coverage(session, viewer, now=now)
+    context = await _named(session, given.rows, now=now)
+    return page(request, "desks/consents.html", context, given=given, covered=covered)
 
 
 @get("/firm/consents/{consent_id:uuid}", guards=[BY_FIRM])

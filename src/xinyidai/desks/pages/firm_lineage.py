@@ -12,6 +12,8 @@ from xinyidai.desks.pages.firm import BY_FIRM
 from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.errors import NotFound, ValueRefused
 from xinyidai.foundation.pages.rendering import page
+from xinyidai.objections import queries as objections
+from xinyidai.objections.rules import FactKind
 from xinyidai.profiles import model, queries
 from xinyidai.profiles import service as profiles
 from xinyidai.profiles.rules.readings import in_words_en, in_words_zh
@@ -37,10 +39,12 @@ async def where_from(
     found = await profiles.show_lineage(
         session, viewer, code, firm_id=viewer.organisation_id, cursor=cursor, limit=FACTS_SHOWN, now=now
     )
+    disputed = await objections.disputed_refs(session, [viewer.organisation_id], now)
     reading = found.reading
     context = {
         "text": text,
         "found": found,
+        "disputed": {(one.delivery_no, one.line_no) for one in disputed if one.kind is FactKind.VAT_INVOICE},
         "value": (in_words_zh(reading.measure, reading.value), in_words_en(reading.measure, reading.value)),
         "names": await names_of(session, [fact.origin.sender_id for fact in found.facts.rows]),
     }

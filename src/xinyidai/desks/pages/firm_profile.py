@@ -12,6 +12,7 @@ from xinyidai.demands.rules import ASKING
 from xinyidai.desks.pages.firm import ALL, BY_FIRM, BY_FIRM_STAFF
 from xinyidai.desks.pages.firm_home import SCORE_LASTS, scores_shown
 from xinyidai.desks.pages.names import AnyRequest
+from xinyidai.desks.pages.record_groups import record_groups
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.pages.forms import Form, act_once, answering, press
@@ -119,6 +120,7 @@ async def _profile_context(session: AsyncSession, viewer: Viewer, *, now: dateti
         "disputed_count": len(await objections.disputed_refs(session, [viewer.organisation_id], now)),
         "may_ask": all(one.state not in ASKING for one in asked),
         "readings": readings,
+        "groups": await record_groups(session, shown.records, now=now),
         "sales": [(f"{one.month:%y-%m}", one.net_fen) for one in sales],
         "score": score,
         "former_score": former,

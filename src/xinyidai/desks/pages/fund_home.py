@@ -9,11 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Viewer
 from xinyidai.agreements import queries as agreements
 from xinyidai.agreements.rules import LineState, PayInState
+from xinyidai.catalogue import queries as catalogue
 from xinyidai.desks.pages.firm import ALL
 from xinyidai.desks.pages.fund import BY_PAYER, who
 from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.foundation.clock import business_date, start_of_day
 from xinyidai.foundation.pages.rendering import page
+from xinyidai.loans import queries as loans
 from xinyidai.risk_sharing import queries as claims
 from xinyidai.risk_sharing.rules import UNPAID, ClaimState
 
@@ -37,6 +39,9 @@ async def home(
     ]
     lines = (await agreements.agreements(session, viewer, cursor=None, limit=ALL)).rows
     declared = (await agreements.pay_ins(session, viewer, cursor=None, limit=ALL)).rows
+    ended = await loans.ended_consents(session, viewer, limit=FIRST)
+    parties = [*(one.lender_id for one in waiting), *(one.lender_id for one in lines)]
+    parties += [party for one in ended for party in (one.lender_id, one.firm_id)]
     return page(
         request,
         "desks/fund_home.html",
@@ -49,7 +54,9 @@ async def home(
         ages={one.id: (today - business_date(one.filed_at)).days for one in waiting},
         unwatched=[one for one in lines if one.state in (LineState.PROPOSED, LineState.WATCH, LineState.PAUSED)],
         unconfirmed=[one for one in declared if one.state is PayInState.DECLARED],
-        names=await names_of(session, [*(one.lender_id for one in waiting), *(one.lender_id for one in lines)]),
+        ended=ended,
+        items={one.code: one for one in await catalogue.items(session, today)},
+        names=await names_of(session, parties),
     )
 
 

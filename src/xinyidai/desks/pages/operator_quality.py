@@ -1,6 +1,5 @@
-"""How what was delivered came through the quality rules: by item, sender and month, down to the rule."""
+"""How what was delivered came through the quality rules: by item, owner, sender and month, down to the rule."""
 
-import re
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
@@ -11,20 +10,19 @@ from litestar.params import FromPath
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import Viewer
-from xinyidai.catalogue import queries as catalogue
 from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.desks.pages.operator import BY_OPERATOR
+from xinyidai.desks.pages.quality import MONTH, file_answer, items_of, months_of, owners_of, rules_of
 from xinyidai.desks.quality_sheets import pass_rate_sheet, rule_sheet
-from xinyidai.foundation.clock import add_months, business_date
 from xinyidai.foundation.errors import NotFound
-from xinyidai.foundation.pages.rendering import PAGE_HEADERS, page
-from xinyidai.foundation.pages.tables import FileKind, Sheet, file_of
-from xinyidai.foundation.pages.words import Both, Said, language_of
+from xinyidai.foundation.pages.rendering import page
+from xinyidai.foundation.pages.tables import FileKind, Sheet
+from xinyidai.foundation.pages.words import Both
 from xinyidai.quality import queries
-from xinyidai.quality.rules import MAX_MONTHS, FindingState, MonthsRefused, PassRate
+from xinyidai.quality.rules import PPM, FindingFilter, FindingState, PassRate, WaiverState
 
-MONTHS_SHOWN: Final = 6
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+GOAL_PPM: Final = 100
+"""What the five-year plan binds its region to: at most 0.1 per mille of wrong or doubled codes by 2025."""
 
 
 @get("/operator/quality", guards=[BY_OPERATOR])
@@ -34,10 +32,13 @@ async def show_quality(
     session: NamedDependency[AsyncSession],
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
-    """Show pass rates by item, sender and month, and what waits for a waiver."""
-    first_month, last_month = _months_of(request, now)
+    """Show pass rates by item, sender and month, what is open, and what waits for a decision."""
+    first_month, last_month = months_of(request, now)
     rows, sheet = await _rates(session, viewer, first_month, last_month, now=now)
-    open_ones = await queries.findings(session, viewer, state=FindingState.OPEN, limit=1)
+    open_ones = await queries.finding_groups(session, viewer, FindingFilter(state=FindingState.OPEN))
+    asked = await queries.finding_groups(session, viewer, FindingFilter(waiver=WaiverState.ASKED))
+    received, offered = sum(one.received for one in rows), sum(one.offered for one in rows)
+    wrong = sum(one.unknown_firm + one.doubled for one in rows)
     return page(
         request,
         "desks/operator_quality.html",
@@ -45,7 +46,11 @@ async def show_quality(
         links=[f"/operator/quality/{row.item_code}/{row.sender_id}/{row.month:%Y-%m}" for row in rows],
         first_month=first_month,
         last_month=last_month,
-        has_open=bool(open_ones.rows),
+        open=sum(one.open for one in open_ones),
+        asked=sum(one.open for one in asked),
+        pass_rate_ppm=sum(one.passed for one in rows) * PPM // offered if offered else None,
+        faulty_code_ppm=-(-wrong * PPM // received) if received else None,
+        goal_ppm=GOAL_PPM,
         address=f"from_month={first_month:%Y-%m}&to_month={last_month:%Y-%m}",
     )
 
@@ -59,14 +64,9 @@ async def download_quality(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Return the pass rates as a file."""
-    first_month, last_month = _months_of(request, now)
+    first_month, last_month = months_of(request, now)
     _rows, sheet = await _rates(session, viewer, first_month, last_month, now=now)
-    name = f"quality-{first_month:%Y-%m}-{last_month:%Y-%m}.{kind}"
-    return Response(
-        file_of(sheet, kind, language_of(request)),
-        media_type=kind.media_type,
-        headers={**PAGE_HEADERS, "Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return file_answer(request, sheet, kind, f"quality-{first_month:%Y-%m}-{last_month:%Y-%m}")
 
 
 @get("/operator/quality/{item_code:str}/{sender_id:uuid}/{month:str}", guards=[BY_OPERATOR])
@@ -80,10 +80,10 @@ async def show_rules(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Show which rules said no of one item from one sender in one month."""
-    names, items = await names_of(session, [sender_id]), await _items(session, now)
-    if not _MONTH.fullmatch(month) or item_code not in items or str(sender_id) not in names:
+    names, items = await names_of(session, [sender_id]), await items_of(session, now)
+    if not MONTH.fullmatch(month) or item_code not in items or str(sender_id) not in names:
         raise NotFound
-    rules = {rule.code: rule for rule in await queries.rules_on(session, business_date(now))}
+    rules = await rules_of(session, now)
     counts = await queries.rule_counts(
         session, viewer, item_code=item_code, sender_id=sender_id, month=date.fromisoformat(f"{month}-01")
     )
@@ -104,25 +104,7 @@ async def _rates(
 ) -> tuple[list[PassRate], Sheet]:
     rows = await queries.pass_rates(session, viewer, from_month=first_month, to_month=last_month)
     senders = await names_of(session, [row.sender_id for row in rows])
-    return rows, pass_rate_sheet(rows, await _items(session, now), senders)
-
-
-async def _items(session: AsyncSession, now: datetime) -> dict[str, Said]:
-    return {one.code: Both(one.name_zh, one.name_en) for one in await catalogue.items(session, business_date(now))}
-
-
-def _months_of(request: AnyRequest, now: datetime) -> tuple[date, date]:
-    """Read the months of an address; without them the last six."""
-    last_month = _month_of(request.query_params.get("to_month", ""), business_date(now).replace(day=1))
-    return _month_of(request.query_params.get("from_month", ""), add_months(last_month, 1 - MONTHS_SHOWN)), last_month
-
-
-def _month_of(typed: str, other_month: date) -> date:
-    if not typed:
-        return other_month
-    if not _MONTH.fullmatch(typed) or typed.startswith("0000"):
-        raise MonthsRefused(most=MAX_MONTHS)
-    return date.fromisoformat(f"{typed}-01")
+    return rows, pass_rate_sheet(rows, await items_of(session, now), senders, await owners_of(session, now))
 
 
 ROUTES = (show_quality, download_quality, show_rules)

@@ -12,10 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.rules import Viewer
 from xinyidai.desks.pages.names import AnyRequest, names_of
 from xinyidai.desks.pages.operator import BY_OPERATOR, ROWS
+from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.pages.rendering import page
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.sources import queries
+from xinyidai.sources.queries import day_files, pulled
+from xinyidai.sources.queries.breakers import breakers
+from xinyidai.sources.service.connecting import connected_sources
 
 RECENT: Final = timedelta(days=30)
 
@@ -27,14 +31,19 @@ async def list_sources(
     session: NamedDependency[AsyncSession],
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
-    """List the senders, those behind first, and the pulls of the last 30 days."""
+    """List the senders, those behind first, whether each source answers, and daily files and pulls of 30 days."""
     senders = await queries.senders(session, viewer, now=now)
+    shown = day_files.shown_since(business_date(now))
     return page(
         request,
         "desks/operator_sources.html",
         senders=senders,
         behind=sum(one.is_behind for one in senders),
-        pulls=await queries.pull_counts(session, viewer, since=now - RECENT),
+        breakers=await breakers(session),
+        connected=connected_sources(request.app.state.settings),
+        lists=await day_files.sent_lists(session, viewer, since=shown),
+        files=await day_files.day_files(session, viewer, since=shown),
+        pulls=await pulled.pull_counts(session, viewer, since=now - RECENT),
         names=await names_of(session, [one.sender_id for one in senders]),
         platform_id=PLATFORM_ID,
         now=now,

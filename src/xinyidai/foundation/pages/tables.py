@@ -5,7 +5,7 @@ formula: a spreadsheet would run what a stranger typed as a name.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO, StringIO
@@ -32,6 +32,11 @@ class Unit(StrEnum):
     FEN = "fen"
     BP = "bp"
     PPM = "ppm"
+    PER_MILLE = "per_mille"
+    """Kept in ppm, shown in thousandths."""
+
+
+_MARKS: Final = {Unit.BP: " (%)", Unit.PPM: " (%)", Unit.PER_MILLE: " (‰)"}
 
 
 class FileKind(StrEnum):
@@ -101,27 +106,33 @@ def csv_of(sheet: Sheet, language: Language) -> bytes:
 
 def xlsx_of(sheet: Sheet, language: Language) -> bytes:
     """Return the sheet as XLSX, laid out like the CSV; texts are texts and numbers numbers."""
+    return book_of([sheet], language)
+
+
+def book_of(sheets: Sequence[Sheet], language: Language) -> bytes:
+    """Return sheets as the numbered worksheets of one XLSX file."""
     out = BytesIO()
     book = Workbook(out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
-    page = book.add_worksheet()
     bold = book.add_format({"bold": True})
-    formats = {style: book.add_format({"num_format": style}) for style in ("0", "#,##0", "#,##0.00", "0.00%")}
-    above = list(_above(sheet, language))
-    for line, texts in enumerate(above):
-        for place, text in enumerate(texts):
-            page.write_string(line, place, text, bold if line == 0 else None)
-    heads = _heads(sheet, language)
-    top = len(above) + 1
-    for place, head in enumerate(heads):
-        page.write_string(top, place, head, bold)
-    for line, cells in enumerate(_lines(sheet, language), start=top + 1):
-        for place, cell in enumerate(cells):
-            if cell.number is not None:
-                page.write_number(line, place, cell.number, formats[cell.format])
-            else:
-                page.write_string(line, place, cell.text)
-    page.set_column(0, max(0, len(heads) - 1), _WIDTH)
-    page.freeze_panes(top + 1, 1)
+    formats = {style: book.add_format({"num_format": style}) for style in ("0", "#,##0", "#,##0.00", "0.00%", "0.000")}
+    for sheet in sheets:
+        page = book.add_worksheet()
+        above = list(_above(sheet, language))
+        for line, texts in enumerate(above):
+            for place, text in enumerate(texts):
+                page.write_string(line, place, text, bold if line == 0 else None)
+        heads = _heads(sheet, language)
+        top = len(above) + 1
+        for place, head in enumerate(heads):
+            page.write_string(top, place, head, bold)
+        for line, cells in enumerate(_lines(sheet, language), start=top + 1):
+            for place, cell in enumerate(cells):
+                if cell.number is not None:
+                    page.write_number(line, place, cell.number, formats[cell.format])
+                else:
+                    page.write_string(line, place, cell.text)
+        page.set_column(0, max(0, len(heads) - 1), _WIDTH)
+        page.freeze_panes(top + 1, 1)
     book.close()
     return out.getvalue()
 
@@ -140,7 +151,7 @@ def _heads(sheet: Sheet, language: Language) -> list[str]:
             yuan, fen = ("元", "分") if language is Language.ZH else ("yuan", "fen")
             heads += [f"{title} ({yuan})", f"{title} ({fen})"]
         else:
-            heads.append(f"{title} (%)" if column.unit in {Unit.BP, Unit.PPM} else title)
+            heads.append(title + _MARKS.get(column.unit, ""))
     return heads
 
 
@@ -163,4 +174,6 @@ def _written(unit: Unit, cell: Cell, language: Language) -> list[_Written]:
         return [_Written(f"{cell / 100:.2f}", cell / 10_000, "0.00%")]
     if unit is Unit.PPM:
         return [_Written(f"{cell / 10_000:.4f}", cell / 1_000_000, "0.00%")]
+    if unit is Unit.PER_MILLE:
+        return [_Written(f"{cell / 1_000:.3f}", cell / 1_000, "0.000")]
     return [_Written(str(cell), cell, "#,##0")]

@@ -21,7 +21,7 @@ from xinyidai.matching.rules.states import OPEN_TO_LENDER
 from xinyidai.matching.service.desk import requires_firm, requires_lender_desk
 from xinyidai.profiles import service as profiles
 from xinyidai.profiles.rules.months import MonthOfSales
-from xinyidai.profiles.rules.readings import ProfileView
+from xinyidai.profiles.rules.record_readings import ProfileView
 from xinyidai.scoring import queries as scores
 from xinyidai.scoring.rules.scores import ScoreView
 

@@ -13,6 +13,7 @@ from xinyidai.objections.service.filing import (
     show_invoice,
     withdraw_objection,
 )
+from xinyidai.objections.service.holding import disputed_facts
 from xinyidai.objections.service.overdue import (
     note_overdue_objections,
     note_overdue_repairs,
@@ -27,6 +28,7 @@ __all__ = [
     "approve_repair",
     "ask_source",
     "close_objection",
+    "disputed_facts",
     "file_objection",
     "file_repair",
     "list_invoices",

@@ -22,6 +22,7 @@ SHOWN_DESKS = (
     OrganisationKind.LENDER,
     OrganisationKind.FUND,
     OrganisationKind.GUARANTOR,
+    OrganisationKind.AGENCY,
     OrganisationKind.REGULATOR,
     OrganisationKind.OPERATOR,
 )

@@ -10,7 +10,11 @@ from xinyidai.consents.rules import ConsentView
 from xinyidai.decisions.rules import DecisionInputs, Outcome, RecordedAs, Scalar, Vector
 from xinyidai.foundation.clock import start_of_day
 from xinyidai.foundation.paging import Page
+from xinyidai.objections.rules import ObjectionView
+from xinyidai.objections.rules.repairs import RepairView
 from xinyidai.profiles.rules.readings import Reading
+from xinyidai.quality.rules import FindingView
+from xinyidai.sources.rules.keeping import Purged
 from xinyidai.sources.rules.origins import FactLife, FactRef, Origin
 
 FINGERPRINT: Final = "facts"
@@ -35,12 +39,53 @@ class FactBehind:
 
 
 @dataclass(frozen=True)
+class RecordBehind:
+    """One record of an item, told by the words that name it beside its firm, with where it came from.
+
+    `is_repaired` says that a repair is complete and ends its use today, `is_disputed` that the firm objects to it.
+    """
+
+    ref: FactRef
+    named: Mapping[str, str]
+    is_repaired: bool
+    is_disputed: bool
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class ItemLineage:
+    """What is held of one item of a firm's, as known at a moment: at most `facts` of `fact_rows`, newest first.
+
+    `indicators` are those that read the item; none of a kind that no indicator reads. Consents as of an indicator.
+    """
+
+    firm_id: UUID
+    item_code: str
+    known_at: datetime
+    fact_rows: int
+    facts: tuple[RecordBehind, ...]
+    indicators: tuple[str, ...]
+    held_under: tuple[ConsentView, ...]
+    read_under: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What was found in a fact and said of it: findings of quality, objections, repairs; newest first each."""
+
+    findings: tuple[FindingView, ...] = ()
+    objections: tuple[ObjectionView, ...] = ()
+    repairs: tuple[RepairView, ...] = ()
+
+
+@dataclass(frozen=True)
 class IndicatorLineage:
     """What an indicator of a firm was at a moment, and all it rests on.
 
     `facts` is a page, newest first; `fact_rows` and `counted_rows` are of the whole. `held_under` are the consents that
     were in force when a delivery of these facts came, as far as the reader may see them, `read_under` those under
-    which this was read: none where a firm reads its own.
+    which this was read: none where a firm reads its own. `purged` tells of facts known then that were lawfully purged
+    since: what they said is gone, and with it whether they counted.
     """
 
     firm_id: UUID
@@ -52,6 +97,7 @@ class IndicatorLineage:
     facts: Page[FactBehind]
     held_under: tuple[ConsentView, ...]
     read_under: tuple[UUID, ...]
+    purged: tuple[Purged, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +137,8 @@ class Impact:
     """All that a fact touched. `indicators` are those it feeds today: none once it was superseded.
 
     Decisions and looks come newest first. `is_cut` says that there were more than are ever looked through.
+    `is_read` says whether any indicator reads the item at all: of one that none reads, no score knows. `held_under` are
+    the consents that were in force when the fact came, as far as the reader may see them; none of an open item.
     """
 
     life: FactLife
@@ -98,6 +146,9 @@ class Impact:
     decisions: tuple[Touched, ...]
     looks: tuple[Look, ...]
     is_cut: bool
+    is_read: bool
+    held_under: tuple[ConsentView, ...]
+    marks: Marks
 
 
 def seen_as_of(life: FactLife, *, as_of: datetime, known_at: datetime) -> bool:

@@ -1,9 +1,8 @@
 """What an indicator reads, in integers and in words: pure."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
-from uuid import UUID
 
 from xinyidai.foundation.errors import Refusal
 
@@ -61,19 +60,6 @@ class Lineage:
     first_issued_on: date | None
     last_issued_on: date | None
     fingerprint: str
-
-
-@dataclass(frozen=True)
-class ProfileView:
-    """A profile as shown: readings in the order of the indicators' catalogue, and their lineage."""
-
-    id: UUID
-    firm_id: UUID
-    as_of: datetime
-    known_at: datetime
-    feature_version: str
-    readings: tuple[Reading, ...]
-    lineage: Lineage
 
 
 def in_words_zh(measure: Measure, value: int | None) -> str:

@@ -7,34 +7,23 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
-from xinyidai.consents.rules import ConsentState, ConsentView, Purpose
 from xinyidai.foundation.canonical import Json
 from xinyidai.profiles.rules.lineage import FactBehind, Impact, IndicatorLineage, Look, Touched
 from xinyidai.profiles.rules.readings import IndicatorText
 from xinyidai.profiles.schemas import ReadingOut
-from xinyidai.sources.rules import DeliveryKind, FileFormat
-from xinyidai.sources.rules.origins import Origin
-from xinyidai.sources.rules.pulls import PullSource, PullView
+from xinyidai.profiles.schemas.lineage_parts import HELD, ORIGIN, HeldUnderOut, OriginOut
+from xinyidai.profiles.schemas.records import (
+    FINDING,
+    OBJECTION,
+    REPAIR,
+    FindingMarkOut,
+    ObjectionMarkOut,
+    RepairMarkOut,
+)
+from xinyidai.sources.rules.keeping import Purged, PurgeReason
 
 _ID = "01976f2c-8a1e-7c55-9a53-0c7d0a5f2b11"
 _FACT = "invoice_fact:01976f2c-1111-7c55-9a53-0c7d0a5f2b11/17.204"
-_PULL: JsonDict = {
-    "id": _ID,
-    "source": "tax",
-    "asked_at": "2025-06-15T03:00:00Z",
-    "months_from": "2023-06-01",
-    "months_to": "2025-05-01",
-}
-_ORIGIN: JsonDict = {
-    "delivery_id": _ID,
-    "delivery_no": 17,
-    "sender_id": _ID,
-    "kind": "vat_invoice",
-    "file_format": "csv",
-    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    "received_at": "2025-06-15T03:10:00Z",
-    "pull": None,
-}
 _BEHIND: JsonDict = {
     "fact": _FACT,
     "line_no": 204,
@@ -43,15 +32,15 @@ _BEHIND: JsonDict = {
     "is_void": False,
     "net_fen": 1_250_000,
     "is_counted": True,
-    "origin": _ORIGIN,
+    "origin": ORIGIN,
 }
-_HELD: JsonDict = {
-    "id": _ID,
-    "purpose": "pre_loan",
-    "granted_at": "2025-06-01T03:00:00Z",
-    "expires_at": "2025-09-01T03:00:00Z",
-    "revoked_at": None,
-    "state": "active",
+_PURGED: JsonDict = {
+    "delivery_no": 17,
+    "facts": 312,
+    "recorded_at": "2025-06-15T03:10:00Z",
+    "purged_at": "2026-06-16T16:00:00Z",
+    "reason": "life_over",
+    "proof": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 }
 _READING: JsonDict = {
     "code": "sales_12m_fen",
@@ -84,58 +73,6 @@ _LOOK: JsonDict = {
 }
 
 
-class PullOriginOut(BaseModel):
-    """The asking of an outside system that a delivery came by."""
-
-    model_config = ConfigDict(json_schema_extra={"example": _PULL})
-
-    id: UUID
-    source: PullSource
-    asked_at: datetime
-    months_from: date
-    months_to: date
-
-    @classmethod
-    def of(cls, pull: PullView) -> "PullOriginOut":
-        """Build from a pull."""
-        return cls(
-            id=pull.id,
-            source=pull.source,
-            asked_at=pull.asked_at,
-            months_from=pull.months_from,
-            months_to=pull.months_to,
-        )
-
-
-class OriginOut(BaseModel):
-    """The delivery that a fact came in; `digest` is the SHA-256 of its bytes, `pull` null unless the platform asked."""
-
-    model_config = ConfigDict(json_schema_extra={"example": _ORIGIN})
-
-    delivery_id: UUID
-    delivery_no: int
-    sender_id: UUID
-    kind: DeliveryKind
-    file_format: FileFormat
-    digest: str
-    received_at: datetime
-    pull: PullOriginOut | None
-
-    @classmethod
-    def of(cls, origin: Origin) -> "OriginOut":
-        """Build from an origin."""
-        return cls(
-            delivery_id=origin.delivery_id,
-            delivery_no=origin.delivery_no,
-            sender_id=origin.sender_id,
-            kind=origin.kind,
-            file_format=origin.file_format,
-            digest=origin.digest.hex(),
-            received_at=origin.received_at,
-            pull=None if origin.pull is None else PullOriginOut.of(origin.pull),
-        )
-
-
 class FactBehindOut(BaseModel):
     """An invoice that an indicator rests on; what is not counted only tells that there is history, and since when."""
 
@@ -165,28 +102,28 @@ class FactBehindOut(BaseModel):
         )
 
 
-class HeldUnderOut(BaseModel):
-    """A consent that was in force when one of the deliveries came."""
+class PurgedOut(BaseModel):
+    """Facts of one delivery that were lawfully purged; `proof` is the SHA-256 of the seal that has their leaves."""
 
-    model_config = ConfigDict(json_schema_extra={"example": _HELD})
+    model_config = ConfigDict(json_schema_extra={"example": _PURGED})
 
-    id: UUID
-    purpose: Purpose
-    granted_at: datetime
-    expires_at: datetime
-    revoked_at: datetime | None
-    state: ConsentState
+    delivery_no: int
+    facts: int
+    recorded_at: datetime
+    purged_at: datetime
+    reason: PurgeReason
+    proof: str
 
     @classmethod
-    def of(cls, view: ConsentView) -> "HeldUnderOut":
-        """Build from a consent."""
+    def of(cls, stone: Purged) -> "PurgedOut":
+        """Build from a tombstone."""
         return cls(
-            id=view.id,
-            purpose=view.purpose,
-            granted_at=view.granted_at,
-            expires_at=view.expires_at,
-            revoked_at=view.revoked_at,
-            state=view.state,
+            delivery_no=stone.delivery_no,
+            facts=stone.facts,
+            recorded_at=stone.recorded_at,
+            purged_at=stone.purged_at,
+            reason=stone.reason,
+            proof=stone.proof.hex(),
         )
 
 
@@ -203,10 +140,11 @@ class IndicatorLineageOut(BaseModel):
                 "known_at": "2025-06-16T04:00:00Z",
                 "fact_rows": 312,
                 "counted_rows": 120,
-                "held_under": [_HELD],
+                "held_under": [HELD],
                 "read_under": [_ID],
                 "facts": [_BEHIND],
                 "next_cursor": None,
+                "purged": [_PURGED],
             }
         }
     )
@@ -222,6 +160,7 @@ class IndicatorLineageOut(BaseModel):
     read_under: list[UUID]
     facts: list[FactBehindOut]
     next_cursor: str | None
+    purged: list[PurgedOut]
 
     @classmethod
     def of(cls, found: IndicatorLineage, text: IndicatorText) -> "IndicatorLineageOut":
@@ -238,6 +177,7 @@ class IndicatorLineageOut(BaseModel):
             read_under=list(found.read_under),
             facts=[FactBehindOut.of(one) for one in found.facts.rows],
             next_cursor=found.facts.next_cursor,
+            purged=[PurgedOut.of(one) for one in found.purged],
         )
 
 
@@ -301,7 +241,10 @@ class LookOut(BaseModel):
 
 
 class ImpactOut(BaseModel):
-    """A fact's life and all that it touched, newest first; `is_cut` says that more was there than is looked through."""
+    """A fact's life and all that it touched, newest first; `is_cut` says that more was there than is looked through.
+
+    `is_read` is false of an item that no indicator reads: no score and no match knows it.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -310,13 +253,19 @@ class ImpactOut(BaseModel):
                 "item_code": "vat_invoice",
                 "recorded_at": "2025-06-15T03:10:00Z",
                 "superseded_at": None,
-                "origin": _ORIGIN,
+                "origin": ORIGIN,
                 "replaced": [],
                 "replaced_by": [],
                 "indicators": ["sales_12m_fen"],
                 "decisions": [_TOUCHED],
                 "looks": [_LOOK],
                 "is_cut": False,
+                "purged": None,
+                "is_read": True,
+                "held_under": [HELD],
+                "findings": [FINDING],
+                "objections": [OBJECTION],
+                "repairs": [REPAIR],
             }
         }
     )
@@ -332,6 +281,12 @@ class ImpactOut(BaseModel):
     decisions: list[TouchedOut]
     looks: list[LookOut]
     is_cut: bool
+    purged: PurgedOut | None
+    is_read: bool
+    held_under: list[HeldUnderOut]
+    findings: list[FindingMarkOut]
+    objections: list[ObjectionMarkOut]
+    repairs: list[RepairMarkOut]
 
     @classmethod
     def of(cls, found: Impact) -> "ImpactOut":
@@ -349,4 +304,10 @@ class ImpactOut(BaseModel):
             decisions=[TouchedOut.of(one) for one in found.decisions],
             looks=[LookOut.of(one) for one in found.looks],
             is_cut=found.is_cut,
+            purged=None if life.purged is None else PurgedOut.of(life.purged),
+            is_read=found.is_read,
+            held_under=[HeldUnderOut.of(one) for one in found.held_under],
+            findings=[FindingMarkOut.of(one) for one in found.marks.findings],
+            objections=[ObjectionMarkOut.of(one) for one in found.marks.objections],
+            repairs=[RepairMarkOut.of(one) for one in found.marks.repairs],
         )

@@ -14,6 +14,8 @@ FindingId = NewType("FindingId", UUID)
 PPM = 1_000_000
 MAX_REASON = 500
 MAX_MONTHS = 36
+MAX_WAIVER_DAYS = 366
+"""For how long a finding may be waived at most, and for how long it is where nobody says how long."""
 
 
 class RuleClass(StrEnum):
@@ -43,6 +45,15 @@ class Scope(StrEnum):
     ROW = "row"
     FIRM = "firm"
     BATCH = "batch"
+
+
+class WaiverState(StrEnum):
+    """How a request that a finding be waived stands; an expired one leaves its finding open again."""
+
+    ASKED = "asked"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    EXPIRED = "expired"
 
 
 class FindingState(StrEnum):
@@ -103,6 +114,15 @@ class WaiverNotAsked(Refusal):
     title_en = "No waiver of the finding waits for a decision"
 
 
+class WaiverEndRefused(Refusal):
+    """A waiver must end, after today and within MAX_WAIVER_DAYS."""
+
+    code = "waiver_end_refused"
+    status = 422
+    title_zh = "豁免的截止日须在今天之后且不超过 {most} 天"
+    title_en = "A waiver must end after today and within {most} days"
+
+
 class MonthsRefused(Refusal):
     """The months asked for end before they begin, or are too many."""
 
@@ -124,7 +144,8 @@ class PassRate:
     """How the rows of one item from one sender in one month came through.
 
     `offered` are the rows judged and those refused at the door; repeats and rows of firms that allow nothing are left
-    out, because neither is a fault. `passed` are those judged without an error.
+    out, because neither is a fault. `passed` are those judged without an error. `doubled` are rows whose document
+    stands under the codes of more firms than it can be of.
     """
 
     item_code: str
@@ -138,6 +159,7 @@ class PassRate:
     failed: int
     refused: int
     unknown_firm: int
+    doubled: int
 
     @property
     def pass_rate_ppm(self) -> int | None:
@@ -148,6 +170,33 @@ class PassRate:
     def wrong_code_ppm(self) -> int | None:
         """Return the share of received rows whose credit code is of no firm here, rounded up."""
         return -(-self.unknown_firm * PPM // self.received) if self.received else None
+
+    @property
+    def faulty_code_ppm(self) -> int | None:
+        """Return the share of received rows whose credit code is wrong or doubled (重错码率), rounded up."""
+        return -(-(self.unknown_firm + self.doubled) * PPM // self.received) if self.received else None
+
+
+@dataclass(frozen=True)
+class JudgedView:
+    """How one delivery came through; counts as in `PassRate`."""
+
+    delivery_no: int
+    delivery_id: UUID
+    sender_id: UUID
+    item_code: str
+    received_at: datetime
+    received: int
+    judged: int
+    failed: int
+    refused: int
+    unknown_firm: int
+
+    @property
+    def pass_rate_ppm(self) -> int | None:
+        """Return the share of offered rows that passed, rounded down; None where none was offered."""
+        offered = self.judged + self.refused
+        return (self.judged - self.failed) * PPM // offered if offered else None
 
 
 @dataclass(frozen=True)
@@ -181,3 +230,69 @@ class FindingView:
     waiver_reason: str | None
     waiver_asked_at: datetime | None
     waiver_decided_at: datetime | None
+    waiver_until_on: date | None
+
+    @property
+    def waiver_state(self) -> WaiverState | None:
+        """Return how the request to waive it stands; None without one, and for a fact that was corrected meanwhile."""
+        if self.waiver_asked_at is None or self.state is FindingState.CORRECTED:
+            return None
+        if self.state is FindingState.WAIVED:
+            return WaiverState.GRANTED
+        if self.waiver_decided_at is None:
+            return WaiverState.ASKED
+        return WaiverState.REFUSED if self.waiver_until_on is None else WaiverState.EXPIRED
+
+
+@dataclass(frozen=True)
+class FindingFilter:
+    """Which findings are asked for; None keeps all."""
+
+    state: FindingState | None = None
+    item_code: str | None = None
+    severity: Severity | None = None
+    rule_code: str | None = None
+    sender_id: UUID | None = None
+    delivery_no: int | None = None
+    waiver: WaiverState | None = None
+
+
+@dataclass(frozen=True)
+class FindingGroup:
+    """What one rule found in the deliveries of one sender: how many stand how, and the place of one of them.
+
+    The example is an open finding where there is one, else the newest; without a line, a delivery as a whole.
+    """
+
+    item_code: str
+    rule_code: str
+    severity: Severity
+    sender_id: UUID
+    open: int
+    corrected: int
+    waived: int
+    first_seen_at: datetime
+    example_delivery_no: int
+    example_line_no: int | None
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What was returned to a sender of one item's findings of one month, and what came back.
+
+    `found` are those first seen in the month, each either open, corrected by a later delivery, or waived.
+    """
+
+    item_code: str
+    sender_id: UUID
+    month: date
+    found: int
+    open: int
+    corrected: int
+    waived: int
+
+    @property
+    def corrected_ppm(self) -> int | None:
+        """Return the share that came back corrected, rounded down, of those that are not waived; None without any."""
+        due = self.found - self.waived
+        return self.corrected * PPM // due if due else None

@@ -137,21 +137,22 @@ def _rule(rules: Iterable[ReadRule], code: str) -> Rule:
 
 
 async def _close_corrected(judging: Judging) -> None:
-    """Look at the open findings of facts that this delivery replaced."""
+    """Look at the findings of facts that this delivery replaced; a waiver ends with the fact that it was given for."""
     session, now_at = judging.session, judging.replaced
     of_rows = {read.rule.code for read in judging.of_scope(Scope.ROW)}
     places = sorted(now_at)
     for start in range(0, len(places), ROWS_AT_ONCE):
         statement = select(Finding).where(
             tuple_(col(Finding.delivery_no), col(Finding.line_no)).in_(places[start : start + ROWS_AT_ONCE]),
-            col(Finding.state) == FindingState.OPEN.value,
+            col(Finding.state) != FindingState.CORRECTED.value,
             col(Finding.rule_code).in_(of_rows),
         )
         for row in await session.scalars(statement):
             by_line_no = now_at[row.delivery_no, row.line_no or 0]
-            if (by_line_no, row.rule_code) in judging.found:
+            is_found = (by_line_no, row.rule_code) in judging.found
+            if is_found and row.state == FindingState.OPEN:
                 row.delivery_no, row.line_no = judging.delivery.no, by_line_no
-            elif by_line_no in judging.lines:
+            elif is_found or by_line_no in judging.lines:
                 row.state, row.closed_at = FindingState.CORRECTED.value, judging.now
             session.add(row)
     await session.flush()

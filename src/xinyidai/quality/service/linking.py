@@ -54,8 +54,8 @@ async def link_firms(session: AsyncSession, *, now: datetime) -> int:
     """Judge the firms of the oldest deliveries that wait for it over all their rows and sources; return how many
     deliveries. Needs platform scope.
 
-    An open finding is closed where its fact passes now or was superseded; where the answer is unknown, because another
-    source may not be read or says nothing, it stays.
+    An open finding is closed where its fact passes now or was superseded, a waived one where it was superseded; where
+    the answer is unknown, because another source may not be read or says nothing, it stays.
     """
     waiting = (
         select(col(JudgedDelivery.delivery_no))
@@ -144,14 +144,15 @@ async def _close(
 ) -> None:
     statement = select(Finding).where(
         col(Finding.firm_id).in_(firm_ids),
-        col(Finding.state) == FindingState.OPEN.value,
+        col(Finding.state) != FindingState.CORRECTED.value,
         col(Finding.rule_code).in_([read.rule.code for read in linking.rules]),
     )
     for row in await linking.session.scalars(statement):
         line = (row.delivery_no, row.line_no or 0)
         is_readable = row.firm_id in readable[row.item_code]
         is_gone = is_readable and line not in current.get(row.item_code, set())
-        if is_gone or line in passing.get(row.rule_code, set()):
+        is_right = row.state == FindingState.OPEN and line in passing.get(row.rule_code, set())
+        if is_gone or is_right:
             row.state, row.closed_at = FindingState.CORRECTED.value, linking.now
             linking.session.add(row)
     await linking.session.flush()

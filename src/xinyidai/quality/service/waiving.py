@@ -1,20 +1,30 @@
-"""Waiving a finding: its sender asks with a reason, the operator decides."""
+"""Waiving a finding: its sender asks with a reason, the operator decides, and every waiver ends."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind, requires_two_people
 from xinyidai.access.service import platform_scope
 from xinyidai.audit import service as audit
+from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.errors import NotFound, ValueRefused
+from xinyidai.foundation.timetable import Found, Moment
 from xinyidai.quality import queries
 from xinyidai.quality.models import Finding
-from xinyidai.quality.rules import MAX_REASON, FindingClosed, FindingState, FindingView, WaiverNotAsked
+from xinyidai.quality.rules import (
+    MAX_REASON,
+    MAX_WAIVER_DAYS,
+    FindingClosed,
+    FindingState,
+    FindingView,
+    WaiverEndRefused,
+    WaiverNotAsked,
+)
 
 SENDERS: Final = (OrganisationKind.AGENCY, OrganisationKind.OPERATOR)
 
@@ -39,22 +49,34 @@ async def ask_waiver(
         raise NotFound
     _requires_open(row)
     row.waiver_reason, row.waiver_asked_by, row.waiver_asked_at = told, viewer.principal_id, now
-    row.waiver_decided_by = row.waiver_decided_at = None
+    row.waiver_decided_by = row.waiver_decided_at = row.waiver_until_on = None
     return await _keep(session, viewer, row, "quality.waiver_asked", now=now)
 
 
 async def decide_waiver(
-    session: AsyncSession, viewer: Viewer, finding_id: UUID, *, is_granted: bool, now: datetime
+    session: AsyncSession,
+    viewer: Viewer,
+    finding_id: UUID,
+    *,
+    is_granted: bool,
+    until_on: date | None = None,
+    now: datetime,
 ) -> FindingView:
-    """Grant or refuse a waiver that was asked for; a refused finding stays open. For the operator.
+    """Grant a waiver that was asked for until before a Shanghai day, or refuse it; a refused finding stays open.
 
-    Locks the finding. Nobody decides what they asked for themselves.
+    For the operator. Without `until_on` it lasts MAX_WAIVER_DAYS. Locks the finding. Nobody decides what they asked for
+    themselves.
 
     Raises
     ------
-    NotFound, NotAllowed, FindingClosed, WaiverNotAsked, SamePersonTwice
+    NotFound, NotAllowed, FindingClosed, WaiverNotAsked, WaiverEndRefused, SamePersonTwice
     """
     requires_kind(viewer, OrganisationKind.OPERATOR)
+    today = business_date(now)
+    last_on = today + timedelta(days=MAX_WAIVER_DAYS)
+    ends_on = until_on or last_on
+    if is_granted and not today < ends_on <= last_on:
+        raise WaiverEndRefused(most=MAX_WAIVER_DAYS)
     async with platform_scope(session):
         row = await _locked(session, finding_id)
         if row is None:
@@ -65,8 +87,32 @@ async def decide_waiver(
         requires_two_people(row.waiver_asked_by or viewer.principal_id, viewer.principal_id)
         row.waiver_decided_by, row.waiver_decided_at = viewer.principal_id, now
         if is_granted:
-            row.state, row.closed_at = FindingState.WAIVED.value, now
+            row.state, row.closed_at, row.waiver_until_on = FindingState.WAIVED.value, now, ends_on
         return await _keep(session, viewer, row, "quality.waiver_decided", now=now)
+
+
+def ended_waivers(moment: Moment) -> Found:
+    """Return the findings whose waiver has ended, for the timetable."""
+    return select(col(Finding.id)).where(
+        col(Finding.state) == FindingState.WAIVED.value, col(Finding.waiver_until_on) <= moment.today
+    )
+
+
+async def end_waivers(session: AsyncSession, *, now: datetime) -> int:
+    """Open the findings again whose waiver has ended; return how many. Needs platform scope.
+
+    What was asked and decided stays with them, so that their senders see why they are back.
+    """
+    statement = (
+        update(Finding)
+        .where(
+            col(Finding.state) == FindingState.WAIVED.value,
+            col(Finding.waiver_until_on) <= business_date(now),
+        )
+        .values(state=FindingState.OPEN.value, closed_at=None)
+        .returning(col(Finding.id))
+    )
+    return len(list(await session.scalars(statement)))
 
 
 async def _locked(session: AsyncSession, finding_id: UUID) -> Finding | None:

@@ -20,6 +20,7 @@ from xinyidai.scoring.rules.releases import BundleRefused
 from xinyidai.scoring.rules.scores import KIND
 from xinyidai.scoring.service.deciding import indicators_in, judge, vector_for
 from xinyidai.scoring.service.releasing import model_of
+from xinyidai.sources.queries.purged import firms_purged
 
 _NOT_MADE: Outcome = {}
 
@@ -50,7 +51,8 @@ class ScoreReplayer:
     ) -> Sequence[Vector | None]:
         """Draw each firm's indicators again as of the same moment, from the facts known at the same moment.
 
-        Under the purpose and receiver of the score, and only of firms whose consent still stands: None for the others.
+        Under the purpose and receiver of the score, and only of firms whose consent still stands and of whom no fact
+        that was known then is purged: None for the others.
         """
         again: dict[UUID, Vector | None] = {}
         groups: dict[tuple[str, str, str, str], list[Decided]] = defaultdict(list)
@@ -59,6 +61,7 @@ class ScoreReplayer:
             as_of, known_at, purpose, receiver_id = (str(one.vector[name]) for name in names)
             groups[as_of, known_at, purpose, receiver_id].append(one)
         for (as_of, known_at, purpose, receiver_id), members in groups.items():
+            moments = {"as_of": datetime.fromisoformat(as_of), "known_at": datetime.fromisoformat(known_at)}
             readable = await permitted.subjects_allowed(
                 session,
                 sorted({one.subject_id for one in members}),
@@ -67,6 +70,8 @@ class ScoreReplayer:
                 receiver_id=UUID(receiver_id),
                 now=now,
             )
+            # A firm that consented again may be read, and still what was known then is gone.
+            readable -= await firms_purged(session, readable, item_code=INVOICES, known_at=moments["known_at"])
             permission = Permission(
                 subject_ids=frozenset(readable),
                 consent_ids=(),
@@ -75,7 +80,6 @@ class ScoreReplayer:
                 item_codes=(INVOICES,),
                 at=now,
             )
-            moments = {"as_of": datetime.fromisoformat(as_of), "known_at": datetime.fromisoformat(known_at)}
             drawn = await profiles.draw(session, permission, **moments)
             for one in members:
                 if one.subject_id in readable:

@@ -22,14 +22,20 @@ from xinyidai.foundation.clock import wall_now
 from xinyidai.foundation.database import one_of, type_of_fen, type_of_json, type_of_moment
 from xinyidai.foundation.ids import new_id
 from xinyidai.foundation.sealing import Stream, Xid8, register_stream
-from xinyidai.sources.models import records
+from xinyidai.sources.models import derived, offices, records
 from xinyidai.sources.rules import DeliveryKind, FileFormat
+from xinyidai.sources.rules.breakers import BreakerState
+from xinyidai.sources.rules.keeping import PurgeReason
+from xinyidai.sources.rules.pull_parts import PartState
 from xinyidai.sources.rules.pulls import PullSource, PullState
 
 RECORD_SUPERSESSIONS = register_stream(Stream("sources.record_supersession", "sources.sealable_record_supersession"))
 RECORD_TABLES = records.TABLES
+OFFICE_TABLES = (offices.Subscription, offices.SentList, offices.DayFile, offices.CourtQuery)
+STATEMENTS, DERIVED_VALUES, RECEIPTS = derived.STATEMENTS, derived.DERIVED_VALUES, derived.RECEIPTS
 SEALS = register_stream(Stream("sources.fact_seal", "sources.sealable_fact_seal"))
 SUPERSESSIONS = register_stream(Stream("sources.supersession", "sources.sealable_supersession"))
+TOMBSTONES = register_stream(Stream("sources.tombstone", "sources.sealable_tombstone"))
 
 
 class Delivery(SQLModel, table=True):
@@ -38,7 +44,7 @@ class Delivery(SQLModel, table=True):
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("no"),
-        UniqueConstraint("sender_id", "digest", "kind"),
+        Index("ix_delivery_sender_id_digest_kind", "sender_id", "digest", "kind"),
         one_of("kind", DeliveryKind),
         one_of("file_format", FileFormat),
         CheckConstraint("received = loaded + rejected_rows", name="rows_reconcile"),
@@ -125,22 +131,10 @@ class RejectedRow(SQLModel, table=True):
 
 
 class Supersession(SQLModel, table=True):
-    """A fact that a correction replaced, and the fact that replaced it."""
+    """A fact that a correction replaced, and the fact that replaced it; it stays when either of them is purged."""
 
     __tablename__ = "supersession"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["firm_id", "delivery_no", "line_no"],
-            ["sources.invoice_fact.firm_id", "sources.invoice_fact.delivery_no", "sources.invoice_fact.line_no"],
-            name="fk_supersession_old_fact",
-        ),
-        ForeignKeyConstraint(
-            ["firm_id", "by_delivery_no", "by_line_no"],
-            ["sources.invoice_fact.firm_id", "sources.invoice_fact.delivery_no", "sources.invoice_fact.line_no"],
-            name="fk_supersession_new_fact",
-        ),
-        {"schema": "sources"},
-    )
+    __table_args__ = ({"schema": "sources"},)
 
     firm_id: UUID = Field(primary_key=True)
     delivery_no: int = Field(primary_key=True)
@@ -191,6 +185,36 @@ class FactSeal(SQLModel, table=True):
     )
 
 
+class Tombstone(SQLModel, table=True):
+    """Facts of one firm in a stretch of a delivery that were purged: each line with the leaf that it was found with.
+
+    `proof` is the hash of the seal in which the leaves stand; that seal's own row is in a sealed block.
+    """
+
+    __tablename__ = "tombstone"
+    __table_args__ = (
+        one_of("reason", PurgeReason),
+        CheckConstraint("length(leaves) = 32 * cardinality(line_nos)", name="a_leaf_a_line"),
+        Index("ix_tombstone_delivery_no", "delivery_no"),
+        {"schema": "sources"},
+    )
+
+    firm_id: UUID = Field(primary_key=True)
+    delivery_no: int = Field(primary_key=True)
+    chunk: int = Field(primary_key=True)
+    part: int = Field(primary_key=True)
+    item_code: str
+    line_nos: list[int] = Field(sa_type=ARRAY(Integer))
+    leaves: bytes = Field(sa_type=LargeBinary)
+    proof: bytes = Field(sa_type=LargeBinary)
+    reason: str
+    recorded_at: datetime = Field(sa_type=type_of_moment)
+    purged_at: datetime = Field(sa_type=type_of_moment)
+    xid: str = Field(
+        default=None, sa_type=Xid8, nullable=False, sa_column_kwargs={"server_default": text("pg_current_xact_id()")}
+    )
+
+
 class Pull(SQLModel, table=True):
     """One asking of an outside system; its secrets are encrypted and gone when it has ended."""
 
@@ -228,6 +252,7 @@ class Pull(SQLModel, table=True):
     sealed_code: bytes | None = Field(default=None, sa_type=LargeBinary)
     sealed_token: bytes | None = Field(default=None, sa_type=LargeBinary)
     attempts: int = 0
+    put_offs: int = 0
     leased_until: datetime | None = Field(default=None, sa_type=type_of_moment)
     retries_at: datetime | None = Field(default=None, sa_type=type_of_moment)
     touched_at: datetime = Field(default_factory=wall_now, sa_type=type_of_moment)
@@ -239,3 +264,59 @@ class Pull(SQLModel, table=True):
     loaded: int | None = None
     delivery_id: UUID | None = Field(default=None, foreign_key="sources.delivery.id")
     ended_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+
+
+class PullPart(SQLModel, table=True):
+    """What became of one item of a pull; only a stored delivery makes it got."""
+
+    __tablename__ = "pull_part"
+    __table_args__ = (
+        one_of("state", PartState),
+        CheckConstraint(
+            "(state = 'got') = (delivery_id IS NOT NULL)"
+            " AND (state = 'got') = (received IS NOT NULL) AND (state = 'got') = (loaded IS NOT NULL)",
+            name="got_is_stored",
+        ),
+        CheckConstraint("(state IN ('waiting', 'reading')) = (ended_at IS NULL)", name="ended_once"),
+        Index("ix_pull_part_delivery_id", "delivery_id"),
+        {"schema": "sources"},
+    )
+
+    firm_id: UUID = Field(primary_key=True)
+    pull_id: UUID = Field(primary_key=True, foreign_key="sources.pull.id")
+    item_code: str = Field(primary_key=True)
+    place: int = Field(sa_type=SmallInteger)
+    state: str = PartState.WAITING.value
+    reason: str | None = None
+    pages_done: int = 0
+    pages: int | None = None
+    covers_from: date | None = None
+    covers_to: date | None = None
+    received: int | None = None
+    loaded: int | None = None
+    delivery_id: UUID | None = Field(default=None, foreign_key="sources.delivery.id")
+    expected_by: date | None = None
+    ended_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+
+
+class SourceBreaker(SQLModel, table=True):
+    """A source's circuit breaker, shared by all workers; all its moments are wall time."""
+
+    __tablename__ = "source_breaker"
+    __table_args__ = (
+        one_of("source", PullSource),
+        one_of("state", BreakerState),
+        CheckConstraint("(state = 'open') = (rests_until IS NOT NULL)", name="open_rests"),
+        CheckConstraint("(state = 'half_open') = (probing_until IS NOT NULL)", name="half_open_probes"),
+        {"schema": "sources"},
+    )
+
+    source: str = Field(primary_key=True)
+    state: str = BreakerState.CLOSED.value
+    failures: int = 0
+    openings: int = 0
+    rests_until: datetime | None = Field(default=None, sa_type=type_of_moment)
+    probing_until: datetime | None = Field(default=None, sa_type=type_of_moment)
+    last_success_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    last_failure_at: datetime | None = Field(default=None, sa_type=type_of_moment)
+    last_reason: str | None = None

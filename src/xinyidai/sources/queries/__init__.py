@@ -18,12 +18,11 @@ from xinyidai.foundation.clock import business_date, start_of_day
 from xinyidai.foundation.database import driver, type_of_json
 from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, after_id, before_id, limit_of, page_of
-from xinyidai.sources.models import Delivery, Pull, RejectedRow
+from xinyidai.sources.models import Delivery, PullPart, RejectedRow
 from xinyidai.sources.rules import ITEM, MAX_ROWS, DeliveryId, DeliveryKind, DeliveryReport, Fault
 from xinyidai.sources.rules import RejectedRow as RejectedRowView
 from xinyidai.sources.rules.invoices import Invoices, coded
-from xinyidai.sources.rules.pulls import PullId, PullReason, PullSource, PullState, PullView
-from xinyidai.sources.rules.senders import ARRIVALS_SEEN, PullCount, SenderView, is_behind, usual_gap
+from xinyidai.sources.rules.senders import ARRIVALS_SEEN, SenderView, is_behind, usual_gap
 
 # Control characters never get into a fact, so one of them can keep texts apart.
 _UNIT_SEPARATOR = "\x1f"
@@ -164,7 +163,8 @@ async def senders(session: AsyncSession, viewer: Viewer, *, now: datetime) -> li
     Counts only, so no firm's data is read and nothing is written down.
     """
     requires_kind(viewer, OrganisationKind.OPERATOR)
-    sent = select(Delivery).where(~select(Pull).where(col(Pull.delivery_id) == col(Delivery.id)).exists()).subquery()
+    is_pulled = select(PullPart).where(col(PullPart.delivery_id) == col(Delivery.id)).exists()
+    sent = select(Delivery).where(~is_pulled).subquery()
     totals = select(
         sent.c.sender_id,
         func.count().label("deliveries"),
@@ -231,30 +231,6 @@ async def with_faults_since(session: AsyncSession, viewer: Viewer, since: dateti
         return (await session.execute(statement)).scalar_one()
 
 
-async def pull_counts(session: AsyncSession, viewer: Viewer, *, since: datetime) -> list[PullCount]:
-    """Return how the pulls stand that were asked for since a moment, by source, state and reason: for the operator."""
-    requires_kind(viewer, OrganisationKind.OPERATOR)
-    kinds = (col(Pull.source), col(Pull.state), col(Pull.reason))
-    statement = (
-        select(*kinds, func.count().label("how_many"), func.max(col(Pull.asked_at)).label("newest_at"))
-        .where(col(Pull.asked_at) >= since)
-        .group_by(*kinds)
-        .order_by(*kinds)
-    )
-    async with platform_scope(session):
-        found = (await session.execute(statement)).all()
-    return [
-        PullCount(
-            source=PullSource(row.source),
-            state=PullState(row.state),
-            reason=None if row.reason is None else PullReason(row.reason),
-            count=row.how_many,
-            newest_at=row.newest_at,
-        )
-        for row in found
-    ]
-
-
 async def delivery(session: AsyncSession, viewer: Viewer, delivery_id: UUID) -> DeliveryReport:
     """Return one report to its sender; to anybody else it is not there (`NotFound`)."""
     return report_of(await _own(session, viewer, delivery_id), is_repeat=False)
@@ -300,56 +276,4 @@ def report_of(row: Delivery, *, is_repeat: bool) -> DeliveryReport:
         flagged=dict(row.flagged),
         received_at=row.received_at,
         is_repeat=is_repeat,
-    )
-
-
-async def pulls(session: AsyncSession, viewer: Viewer, *, cursor: str | None = None, limit: int = 50) -> Page[PullView]:
-    """Return the pulls of the viewer's firm, in the order they were asked for."""
-    size = limit_of(limit)
-    found = await session.execute(
-        select(Pull)
-        .where(col(Pull.firm_id) == viewer.organisation_id, col(Pull.id) > after_id(cursor))
-        .order_by(col(Pull.id))
-        .limit(size + 1)
-    )
-    return page_of([pull_view(row) for row in found.scalars()], limit=size, id_of=lambda view: view.id)
-
-
-async def latest_pull(session: AsyncSession, viewer: Viewer) -> PullView | None:
-    """Return the newest pull of the viewer's firm, or None where none was ever asked for."""
-    newest = select(Pull).where(col(Pull.firm_id) == viewer.organisation_id).order_by(col(Pull.id).desc()).limit(1)
-    row = (await session.execute(newest)).scalar_one_or_none()
-    return None if row is None else pull_view(row)
-
-
-async def pull(session: AsyncSession, viewer: Viewer, pull_id: UUID) -> PullView:
-    """Return a pull to its firm; to anybody else it is not there (`NotFound`)."""
-    mine = select(Pull).where(col(Pull.id) == pull_id, col(Pull.firm_id) == viewer.organisation_id)
-    row = (await session.execute(mine)).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return pull_view(row)
-
-
-def pull_view(row: Pull) -> PullView:
-    """Return a pull's row as its firm sees it."""
-    return PullView(
-        id=PullId(row.id),
-        firm_id=row.firm_id,
-        source=PullSource(row.source),
-        state=PullState(row.state),
-        reason=None if row.reason is None else PullReason(row.reason),
-        asked_at=row.asked_at,
-        months_from=row.months_from,
-        months_to=row.months_to,
-        pages_done=row.pages_done,
-        pages=row.pages,
-        covers_from=row.covers_from,
-        covers_to=row.covers_to,
-        attempts=row.attempts,
-        retries_at=row.retries_at,
-        received=row.received,
-        loaded=row.loaded,
-        delivery_id=row.delivery_id,
-        ended_at=row.ended_at,
     )

@@ -17,8 +17,9 @@ from xinyidai.consents.rules import ConsentMissing, Permission
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import driver
 from xinyidai.foundation.errors import NotFound
-from xinyidai.sources.models import Delivery, Pull
-from xinyidai.sources.queries import pull_view
+from xinyidai.sources.models import Delivery, Pull, PullPart, RecordSupersession, Supersession
+from xinyidai.sources.queries.pulled import pull_view
+from xinyidai.sources.queries.purged import tombstone_of
 from xinyidai.sources.rules import ITEM, DeliveryId, DeliveryKind, FileFormat
 from xinyidai.sources.rules.invoices import Invoices, coded
 from xinyidai.sources.rules.origins import (
@@ -93,7 +94,7 @@ async def life_of(session: AsyncSession, permission: Permission, ref: FactRef) -
     Raises
     ------
     NotFound
-        The permission is not for the fact's firm, or there is no such fact.
+        The permission is not for the fact's firm, or there is no such fact and never was.
     ConsentMissing
         The permission is not for the fact's item, or the database no longer lets it be read.
     """
@@ -107,7 +108,7 @@ async def life_of(session: AsyncSession, permission: Permission, ref: FactRef) -
     row = await (await driver(session)).fetchrow(statement, ref.firm_id, ref.delivery_no, ref.line_no)
     await _require_still_permitted(session, permission, ref.firm_id, ref.item_code)
     if row is None:
-        raise NotFound
+        return await purged_life(session, ref)
     return FactLife(
         ref=ref,
         recorded_at=row["recorded_at"],
@@ -119,6 +120,42 @@ async def life_of(session: AsyncSession, permission: Permission, ref: FactRef) -
     )
 
 
+async def purged_life(session: AsyncSession, ref: FactRef) -> FactLife:
+    """Return what is left of a fact that was purged: where it came from, its succession, its tombstone.
+
+    The caller has checked who asks.
+
+    Raises
+    ------
+    NotFound
+        There is no such fact, and never was, or it is there still.
+    """
+    stone = await tombstone_of(session, ref)
+    if stone is None:
+        raise NotFound
+    is_invoice = ref.kind == INVOICE_FACT
+    table = Supersession if is_invoice else RecordSupersession
+    of_kind = () if is_invoice else (col(RecordSupersession.item_code) == ref.item_code,)
+    ended = select(col(table.superseded_at)).where(
+        col(table.firm_id) == ref.firm_id,
+        col(table.delivery_no) == ref.delivery_no,
+        col(table.line_no) == ref.line_no,
+        *of_kind,
+    )
+    async with platform_scope(session):
+        superseded_at = (await session.execute(ended)).scalar_one_or_none()
+    return FactLife(
+        ref=ref,
+        recorded_at=stone.recorded_at,
+        superseded_at=superseded_at,
+        invoice=None,
+        origin=(await origins(session, [ref.delivery_no]))[ref.delivery_no],
+        replaced=await _walk(session, ref, at="by_", to=""),
+        replaced_by=await _walk(session, ref, at="", to="by_"),
+        purged=stone,
+    )
+
+
 async def origins(session: AsyncSession, delivery_nos: Collection[int]) -> dict[int, Origin]:
     """Return the deliveries of these numbers, with the pulls that fetched them.
 
@@ -126,7 +163,8 @@ async def origins(session: AsyncSession, delivery_nos: Collection[int]) -> dict[
     """
     statement = (
         select(Delivery, Pull)
-        .join(Pull, col(Pull.delivery_id) == col(Delivery.id), isouter=True)
+        .join(PullPart, col(PullPart.delivery_id) == col(Delivery.id), isouter=True)
+        .join(Pull, col(Pull.id) == col(PullPart.pull_id), isouter=True)
         .where(col(Delivery.no).in_(sorted(delivery_nos)))
         # Two pulls may have brought the same bytes, which are one delivery: the first of them is told.
         .order_by(col(Pull.id).desc())

@@ -60,6 +60,9 @@ class DeliveryKind(StrEnum):
     TENDER = "tender"
     HONOUR_LIST = "honour_list"
     COMMITMENT = "commitment"
+    REAL_ESTATE = "real_estate"
+    FARM_ENTITY = "farm_entity"
+    CASH_FLOW = "cash_flow"
 
     @property
     def item_code(self) -> str:

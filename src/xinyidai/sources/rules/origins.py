@@ -10,12 +10,14 @@ from xinyidai.foundation.errors import ValueRefused
 from xinyidai.sources.rules import ITEM, DeliveryId, DeliveryKind, FileFormat
 from xinyidai.sources.rules.amounts import IntArray
 from xinyidai.sources.rules.invoices import Invoices
+from xinyidai.sources.rules.keeping import Purged
 from xinyidai.sources.rules.pulls import PullView
 from xinyidai.sources.rules.records.kinds import KINDS
 
 INVOICE_FACT: Final = "invoice_fact"
 ITEMS_OF_FACTS: Final = {INVOICE_FACT: ITEM} | {kind.table: code for code, kind in KINDS.items()}
 """The catalogue's item of each kind of fact; a kind is named as its table."""
+_KINDS_OF_ITEMS: Final = {code: kind for kind, code in ITEMS_OF_FACTS.items()}
 MAX_REPLACED: Final = 100
 """How many facts are told before and after one that was replaced over and over."""
 
@@ -41,7 +43,7 @@ class FactRef:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Read a written name.
+        """Read a written name; a fact may be called by its item as well, ``penalty:<firm>/<delivery>.<line>``.
 
         Raises
         ------
@@ -49,13 +51,14 @@ class FactRef:
             It is no name of a fact, or of a kind that nobody keeps.
         """
         found = _NAME.fullmatch(text)
-        if found is None or found["kind"] not in ITEMS_OF_FACTS:
+        kind = "" if found is None else _KINDS_OF_ITEMS.get(found["kind"], found["kind"])
+        if found is None or kind not in ITEMS_OF_FACTS:
             raise ValueRefused(field="fact", why="not written as kind:firm/delivery.line")
         try:
             firm_id = UUID(found["firm"])
         except ValueError as error:
             raise ValueRefused(field="fact", why="the firm's id is not one") from error
-        return cls(found["kind"], firm_id, int(found["delivery"]), int(found["line"]))
+        return cls(kind, firm_id, int(found["delivery"]), int(found["line"]))
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class FactLife:
     """One fact from the moment the platform learned it to the one it unlearned it, and its line of succession.
 
     `replaced` are the facts before it, the nearest first, `replaced_by` those after it; MAX_REPLACED of each.
-    `invoice` is the fact itself where it is one, as a single row.
+    `invoice` is the fact itself where it is one, as a single row; of a fact that was lawfully purged there is only its
+    tombstone.
     """
 
     ref: FactRef
@@ -96,6 +100,7 @@ class FactLife:
     origin: Origin
     replaced: tuple[FactRef, ...]
     replaced_by: tuple[FactRef, ...]
+    purged: Purged | None = None
 
     def is_known_at(self, moment: datetime) -> bool:
         """Say whether the platform held it as true at a moment."""

@@ -8,7 +8,8 @@ from statistics import median
 from typing import Final
 from uuid import UUID
 
-from xinyidai.sources.rules.pulls import PullReason, PullSource, PullState
+from xinyidai.sources.rules.pull_parts import PullReason
+from xinyidai.sources.rules.pulls import PullSource, PullState
 
 ARRIVALS_SEEN: Final = 13
 """The newest arrivals that a rhythm is read from: a year of months."""

@@ -35,6 +35,7 @@ from xinyidai.foundation.settings import settings
 from xinyidai.sources.events import DeliveryLoaded
 from xinyidai.sources.models import Delivery
 from xinyidai.sources.queries import report_of
+from xinyidai.sources.queries.purged import deliveries_purged
 from xinyidai.sources.rules import (
     MAX_CORRECTIONS,
     DeliveryInProgress,
@@ -207,7 +208,13 @@ async def _earlier(session: AsyncSession, viewer: Viewer, source: Source, kind: 
         col(Delivery.digest) == source.digest,
         col(Delivery.kind) == kind.value,
     )
-    return (await session.execute(same)).scalar_one_or_none()
+    newest = same.order_by(col(Delivery.no).desc()).limit(1)
+    row = (await session.execute(newest)).scalar_one_or_none()
+    if row is None:
+        return None
+    # What was purged since is not held any more: the same bytes are news again, and the rest of them repeats.
+    async with platform_scope(session):
+        return None if await deliveries_purged(session, [row.no]) else row
 
 
 async def _read_ahead(chunks: Iterator[Chunk]) -> AsyncGenerator[Chunk]:

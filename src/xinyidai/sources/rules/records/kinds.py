@@ -238,6 +238,29 @@ _ALL = (
         ends="removed_on",
     ),
     _dated("commitment", "made_on", ("kind", "made_on"), _code("kind"), _day("made_on"), _flag("is_broken")),
+    _dated(
+        "real_estate",
+        "registered_on",
+        ("unit_no", "registered_on"),
+        _code("unit_no"),
+        _quantity("area_m2"),
+        _flag("is_mortgaged"),
+        _flag("is_seized"),
+        _day("registered_on"),
+    ),
+    RecordKind(
+        "farm_entity",
+        Stretch.YEAR,
+        "year",
+        ("kind", "year"),
+        (
+            _code("kind", "cooperative", "family_farm", "enterprise", "household"),
+            _quantity("land_m2"),
+            _amount("subsidy_fen"),
+            Column("year", ColumnKind.YEAR),
+        ),
+    ),
+    _monthly("cash_flow", _amount("received_fen"), _amount("paid_fen")),
 )
 KINDS: Final[Mapping[str, RecordKind]] = {kind.code: kind for kind in _ALL}
-"""Every kind by the code of its item. Farm entities have no period in the catalogue yet and no table here."""
+"""Every kind by the code of its item. A table is no right to hold: the item's topology in the province says that."""
