@@ -109,7 +109,8 @@ async def finding_groups(session: AsyncSession, viewer: Viewer, sought: FindingF
     NotAllowed
     """
     keys = (col(Finding.item_code), col(Finding.rule_code), col(Finding.severity), col(Finding.sender_id))
-    order = ((col(Finding.state) == FindingState.OPEN.value).desc(), col(Finding.id).desc())
+    is_open = (col(Finding.state) == FindingState.OPEN.value).desc()
+    order = (is_open, col(Finding.delivery_no).desc(), col(Finding.line_no), col(Finding.id))
     counts = _counts()
     statement = (
         select(
