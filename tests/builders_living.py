@@ -256,7 +256,7 @@ async def ask_for_finance(walker: Walker, *, only_bank: str = "", wanted_by: str
     await walker.press("同意授权")
     await walker.follow("前往税务部门授权")
     await walker.press("同意")
-    await page.get_by_role("heading", name="发票数据已获取").wait_for(timeout=STEP_SECONDS * 1000)
+    await page.get_by_role("heading", name="数据已获取").wait_for(timeout=STEP_SECONDS * 1000)
     await walker.look_over("data")
     await walker.follow("查看信用画像")
     await walker.press("计算评分")
