@@ -32,7 +32,8 @@ BEGIN
                   AND EXISTS (SELECT FROM sources.%2$I AS f WHERE f.firm_id = b.firm_id AND f.delivery_no = d.no)
             $query$, v_table.code, v_table.facts) USING p_at, v_table.retention;
         ELSE
-            -- Of the consents whose data life goes on, the last to end covers what any of them does.
+            -- Of the consents whose data life goes on, the last to end covers what any of them does. A delivery's facts
+            -- were learned at one moment: one probe of the key a delivery tells what a walk over all facts would.
             RETURN QUERY EXECUTE format($query$
                 WITH ended AS (
                     SELECT t.subject_id, max(t.ended_at) FILTER (
@@ -43,9 +44,17 @@ BEGIN
                 SELECT e.subject_id, %1$L
                 FROM ended AS e
                 WHERE EXISTS (
-                    SELECT FROM sources.%2$I AS f
-                    WHERE f.firm_id = e.subject_id
-                      AND (f.recorded_at + $2 <= $1 OR e.covered_until IS NULL OR f.recorded_at >= e.covered_until))
+                    WITH RECURSIVE held AS (
+                        (SELECT f.delivery_no, f.recorded_at FROM sources.%2$I AS f
+                         WHERE f.firm_id = e.subject_id ORDER BY f.delivery_no LIMIT 1)
+                        UNION ALL
+                        SELECT n.delivery_no, n.recorded_at FROM held AS h CROSS JOIN LATERAL (
+                            SELECT f.delivery_no, f.recorded_at FROM sources.%2$I AS f
+                            WHERE f.firm_id = e.subject_id AND f.delivery_no > h.delivery_no
+                            ORDER BY f.delivery_no LIMIT 1) AS n
+                    )
+                    SELECT FROM held AS h
+                    WHERE h.recorded_at + $2 <= $1 OR e.covered_until IS NULL OR h.recorded_at >= e.covered_until)
             $query$, v_table.code, v_table.facts) USING p_at, v_table.retention;
         END IF;
     END LOOP;

@@ -29,6 +29,7 @@ from xinyidai.sources.queries import delivered as sources
 from xinyidai.sources.rules import ITEM
 
 DELIVERIES_AT_ONCE: Final = 20
+_TALLIES: Final = RuleTally.metadata.tables["quality.count"]
 Line = tuple[int, int]
 
 
@@ -190,12 +191,11 @@ async def _write_counts(linking: Linking, senders: Mapping[int, UUID]) -> None:
         }
         for (no, code), checked in sorted(linking.checked.items())
     ]
-    for row in rows:
-        statement = insert(RuleTally).values(row)
+    if rows:
+        statement = insert(_TALLIES)
         again = {"checked": statement.excluded.checked, "failed": statement.excluded.failed}
-        await linking.session.execute(
-            statement.on_conflict_do_update(index_elements=["delivery_no", "rule_code"], set_=again)
-        )
+        upsert = statement.on_conflict_do_update(index_elements=["delivery_no", "rule_code"], set_=again)
+        await linking.session.execute(upsert, rows)
 
 
 def heard_before(moment: Moment) -> Found:

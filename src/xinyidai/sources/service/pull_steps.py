@@ -1,6 +1,7 @@
 """An item of a pull step by step: counted page by page, stored, refused, or left for another attempt."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -41,47 +42,39 @@ from xinyidai.sources.service.receiving import layout_for, receive_source
 _CYCLES = {UpdateCycle.MONTHLY: Cycle.MONTH, UpdateCycle.YEARLY: Cycle.YEAR}
 
 
-async def note_page(
-    session: AsyncSession,
-    pull_id: UUID,
-    item_code: str,
-    *,
-    done: int,
-    pages: int,
-    covers: tuple[date | None, date | None],
-    now: datetime,
-) -> Going:
+@dataclass(frozen=True)
+class PageRead:
+    """How far an item's answer was read: pages done, pages in all, and the months that the pages so far spoke of."""
+
+    done: int
+    pages: int
+    covers_from: date | None
+    covers_to: date | None
+
+
+async def note_page(session: AsyncSession, pull_id: UUID, item_code: str, page: PageRead, *, now: datetime) -> Going:
     """Write the progress down and say whether to go on; where the firm took its consent back, end item or pull.
 
-    `covers` is what the pages so far spoke of. Locks the pull, and its source's breaker where an answer is news to it.
+    Locks the pull, and its source's breaker where an answer is news to it.
 
     Raises
     ------
     PullStopped
         It is not running any more.
     """
-    row = await running(session, pull_id)
-    parts = await parts_of(session, row)
-    for part in parts:
-        if part.item_code == item_code and is_open(part):
-            part.state, part.pages_done, part.pages = PartState.READING.value, done, pages
-            part.covers_from, part.covers_to = covers
-    retotal(row, parts)
-    row.touched_at = wall_now()
-    row.leased_until = row.touched_at + LEASE
-    await note_answer(session, PullSource(row.source))
-    return await may_go_on(session, row, parts, item_code, now=now)
+    return (await _noted(session, pull_id, item_code, page, now=now)).going
 
 
 async def store_part(
     session: AsyncSession,
     pull_id: UUID,
     item_code: str,
+    page: PageRead,
     rows: Sequence[Mapping[str, str | None]],
     *,
     now: datetime,
 ) -> Going:
-    """Store an item's rows as a delivery, by the door that every delivery takes, and end the part.
+    """Note an item's last page, store its rows as a delivery, by the door that every delivery takes, and end the part.
 
     What the platform holds already is counted and not kept aside: asking for the same months again is no fault. The
     consent is looked at before and after; without it nothing is kept, not even a row aside.
@@ -94,11 +87,10 @@ async def store_part(
         The answer ends before what the source has shown of the firm before; an older figure would replace a newer one.
     ConsentTakenBack, DeliveryInProgress
     """
-    row = await running(session, pull_id)
-    parts = await parts_of(session, row)
-    going = await may_go_on(session, row, parts, item_code, now=now)
-    if going is not Going.ON:
-        return going
+    noted = await _noted(session, pull_id, item_code, page, now=now)
+    if noted.going is not Going.ON:
+        return noted.going
+    row, parts = noted.row, noted.parts
     part = next(one for one in parts if one.item_code == item_code)
     if not is_open(part):
         return Going.ITEM_OVER
@@ -125,6 +117,27 @@ async def store_part(
     return Going.ON
 
 
+@dataclass(frozen=True)
+class _Noted:
+    going: Going
+    row: Pull
+    parts: list[PullPart]
+
+
+async def _noted(session: AsyncSession, pull_id: UUID, item_code: str, page: PageRead, *, now: datetime) -> _Noted:
+    row = await running(session, pull_id)
+    parts = await parts_of(session, row)
+    for part in parts:
+        if part.item_code == item_code and is_open(part):
+            part.state, part.pages_done, part.pages = PartState.READING.value, page.done, page.pages
+            part.covers_from, part.covers_to = page.covers_from, page.covers_to
+    retotal(row, parts)
+    row.touched_at = wall_now()
+    row.leased_until = row.touched_at + LEASE
+    await note_answer(session, PullSource(row.source))
+    return _Noted(await may_go_on(session, row, parts, item_code, now=now), row, parts)
+
+
 async def refuse_part(
     session: AsyncSession, pull_id: UUID, item_code: str, reason: PullReason, *, now: datetime
 ) -> Going:
@@ -139,9 +152,16 @@ async def refuse_part(
     return await may_go_on(session, row, parts, None, now=now)
 
 
-async def leave_part(session: AsyncSession, pull_id: UUID, item_code: str, reason: PullReason) -> None:
-    """Leave an item whose answer was of no use for the next attempt, with the reason; the others go on."""
+async def leave_part(
+    session: AsyncSession, pull_id: UUID, item_code: str, reason: PullReason, *, has_answered: bool
+) -> None:
+    """Leave an item whose answer was of no use for the next attempt, with the reason; the others go on.
+
+    `has_answered` says that the source itself is well and only what it said is of no use.
+    """
     row = await running(session, pull_id)
+    if has_answered:
+        await note_answer(session, PullSource(row.source))
     parts = await parts_of(session, row)
     for part in parts:
         if part.item_code == item_code and is_open(part):
