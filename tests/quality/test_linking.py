@@ -51,6 +51,18 @@ async def test_declared_sales_under_the_invoices_are_found_whichever_comes_first
     assert await office.found() == [(1, 1, "tax_filing.sales_against_invoices", "open")]
 
 
+async def test_a_nil_return_is_found_where_sales_were_invoiced_and_nowhere_else(office: Office) -> None:
+    nil = filing("2023-03", "0.00") | {"paid_yuan": "0.00"}
+    await office.deliver("tax_filing", [nil, nil | {"month": "2023-02", "filed_on": "2023-03-10"}])
+    await office.link()
+    before = await office.found()
+    await office.deliver("vat_invoice", [invoice(office, "6000.00")])
+    await office.link()
+
+    assert before == []
+    assert await office.found() == [(1, 1, "tax_filing.nil_return", "open")]
+
+
 async def test_void_invoices_count_in_no_month(office: Office) -> None:
     await office.deliver("tax_filing", [filing("2023-03", "30000.00")])
     await office.deliver("vat_invoice", [invoice(office, "100000.00") | {"status": "作废发票"}])
