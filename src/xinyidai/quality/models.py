@@ -62,7 +62,7 @@ class Finding(SQLModel, table=True):
             "line_no",
             "rule_code",
             unique=True,
-            postgresql_where=text("state <> 'corrected'"),
+            postgresql_where=text("state IN ('open', 'waived')"),
             postgresql_nulls_not_distinct=True,
         ),
         Index("ix_finding_sender_id_id", "sender_id", "id"),

@@ -37,3 +37,10 @@ async def end_waivers(session: AsyncSession, now: datetime) -> None:
     """Open the findings again whose waiver has ended."""
     await act_as_platform(session, now=now)
     await service.end_waivers(session, now=now)
+
+
+@every(Rhythm.DAY, name="quality.withdraw_findings", finds=service.findings_of_ended_rules)
+async def withdraw_findings(session: AsyncSession, now: datetime) -> None:
+    """Withdraw the open findings of rules that are in force no longer."""
+    await act_as_platform(session, now=now)
+    await service.withdraw_findings(session, now=now)

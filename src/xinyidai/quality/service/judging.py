@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import select, tuple_
+from sqlalchemy import literal_column, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -17,7 +17,7 @@ from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.ids import new_id
 from xinyidai.quality import queries
 from xinyidai.quality.models import Finding, JudgedDelivery
-from xinyidai.quality.rules import FindingState, Rule, Scope, Severity
+from xinyidai.quality.rules import STANDING, FindingState, Rule, Scope, Severity
 from xinyidai.quality.rules.items import COLUMNS_OF
 from xinyidai.quality.rules.judging import ReadRule, judge
 from xinyidai.quality.rules.weighing import Figure, columns_of, figures_of, joined_figures, newest_on, weigh_batch
@@ -144,7 +144,7 @@ async def _close_corrected(judging: Judging) -> None:
     for start in range(0, len(places), ROWS_AT_ONCE):
         statement = select(Finding).where(
             tuple_(col(Finding.delivery_no), col(Finding.line_no)).in_(places[start : start + ROWS_AT_ONCE]),
-            col(Finding.state) != FindingState.CORRECTED.value,
+            col(Finding.state).in_([state.value for state in STANDING]),
             col(Finding.rule_code).in_(of_rows),
         )
         for row in await session.scalars(statement):
@@ -194,10 +194,17 @@ def finding_row(
 
 
 async def insert_findings(session: AsyncSession, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write findings; one that stands already, open or waived, is left as it is."""
+    """Write findings; one that stands already, open or waived, only learns by which version it was found again."""
+    statement = insert(_FINDINGS)
+    again = statement.on_conflict_do_update(
+        index_elements=["delivery_no", "line_no", "rule_code"],
+        index_where=_FINDINGS.c.state.in_([literal_column(f"'{state.value}'") for state in STANDING]),
+        set_={"rule_version": statement.excluded.rule_version, "severity": statement.excluded.severity},
+        where=_FINDINGS.c.rule_version < statement.excluded.rule_version,
+    )
     for start in range(0, len(rows), ROWS_AT_ONCE):
         chunk = [dict(row) for row in rows[start : start + ROWS_AT_ONCE]]
-        await session.execute(insert(_FINDINGS).on_conflict_do_nothing(), chunk)
+        await session.execute(again, chunk)
 
 
 async def _judge_batch(judging: Judging) -> None:

@@ -17,7 +17,7 @@ from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.timetable import Found, Moment
 from xinyidai.quality import queries
 from xinyidai.quality.models import Finding, JudgedDelivery, RuleTally
-from xinyidai.quality.rules import FindingState, RuleClass, Scope
+from xinyidai.quality.rules import STANDING, FindingState, RuleClass, Scope
 from xinyidai.quality.rules.columns import numbers
 from xinyidai.quality.rules.items import INVOICE_MONTH, requires_item
 from xinyidai.quality.rules.judging import Judgement, ReadRule, judge
@@ -145,7 +145,7 @@ async def _close(
 ) -> None:
     statement = select(Finding).where(
         col(Finding.firm_id).in_(firm_ids),
-        col(Finding.state) != FindingState.CORRECTED.value,
+        col(Finding.state).in_([state.value for state in STANDING]),
         col(Finding.rule_code).in_([read.rule.code for read in linking.rules]),
     )
     for row in await linking.session.scalars(statement):
