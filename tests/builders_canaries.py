@@ -50,6 +50,7 @@ from xinyidai.sources import service as sources
 from xinyidai.sources.queries import invoice_facts
 from xinyidai.sources.rules import DeliveryKind
 from xinyidai.sources.rules.records.kinds import KINDS, Column, ColumnKind
+from xinyidai.sources.service import subscribing
 from xinyidai.worker import load_rooms
 
 MARK: Final = "CNRY"
@@ -417,8 +418,10 @@ async def _platform_work(session: AsyncSession, ground: Ground) -> list[Person]:
         made.hide(minted.secret, f"key of {name}")
     await parties.ask_recovery(session, ground.viewers["bank_with"], email=ground.auditor_email, now=now)
     os.environ |= {"SANDBOX": "1", "CITY_URL": "http://city.example", "TAX_CLIENT_ID": "platform"}
+    os.environ |= {"BENEFITS_CLIENT_ID": "platform", "BENEFITS_PUBLIC_KEY": "AAAA"}
     settings.cache_clear()
     code = made.text("consent code of a pull")
     await act_as(session, ground.firm, now=now)
     await sources.ask_pull(session, ground.firm, code, now=now)
+    await subscribing.subscribe(session, ground.firm, made.text("number at the benefits office"), now=now)
     return people
