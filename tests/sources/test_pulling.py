@@ -281,30 +281,77 @@ async def test_a_short_quota_is_waited_out_and_a_long_one_put_off(place: Place, 
 
     waiting = await place.see(asked)
     assert later.value.after == timedelta(seconds=30)
-    assert (waiting.state, waiting.reason, waiting.attempts) == (PullState.PENDING, PullReason.QUOTA, 1)
+    assert (waiting.state, waiting.reason, waiting.attempts) == (PullState.PENDING, PullReason.QUOTA, 0)
     with pytest.raises(TryLater):
         await place.attempt(asked)
     await admin.execute("UPDATE sources.pull SET retries_at = NULL")
     assert (await place.attempt(asked)).state is PullState.READY
 
 
-@pytest.mark.parametrize(
-    ("status", "state", "reason"),
-    [(500, PullState.FAILED, PullReason.FAULTY), (429, PullState.TIMED_OUT, PullReason.QUOTA)],
-)
-async def test_tries_are_bounded(
-    place: Place, admin: asyncpg.Connection, status: int, state: PullState, reason: PullReason
-) -> None:
-    asked = await place.ask()
-    place.bureau.refusals = [(status, {"Retry-After": "9"})] * MAX_ATTEMPTS
-
+async def try_in_vain(place: Place, admin: asyncpg.Connection, asked: PullView, *, others_are_answered: bool) -> None:
+    """Let a worker try as often as it may but once, while the bureau fails this pull and perhaps nobody else."""
     for _ in range(MAX_ATTEMPTS - 1):
         with pytest.raises(TryLater):
             await place.attempt(asked)
         await admin.execute("UPDATE sources.pull SET retries_at = NULL")
+        if others_are_answered:
+            await admin.execute("UPDATE sources.source_breaker SET failures = 0")
+
+
+async def test_tries_are_bounded_where_the_source_answers_others(place: Place, admin: asyncpg.Connection) -> None:
+    asked = await place.ask()
+    place.bureau.refusals = [(500, {})] * MAX_ATTEMPTS
+
+    await try_in_vain(place, admin, asked, others_are_answered=True)
     ended = await place.attempt(asked)
 
-    assert (ended.state, ended.reason, ended.attempts) == (state, reason, MAX_ATTEMPTS)
+    assert (ended.state, ended.reason, ended.attempts) == (PullState.FAILED, PullReason.FAULTY, MAX_ATTEMPTS)
+
+
+@pytest.mark.parametrize(("status", "reason"), [(500, PullReason.SOURCE_AWAY), (429, PullReason.QUOTA)])
+async def test_a_source_that_fails_everybody_ends_no_pull_and_is_asked_less_and_less(
+    place: Place, admin: asyncpg.Connection, status: int, reason: PullReason
+) -> None:
+    asked = await place.ask()
+    place.bureau.refusals = [(status, {"Retry-After": "9"})] * MAX_ATTEMPTS
+
+    await try_in_vain(place, admin, asked, others_are_answered=False)
+    with pytest.raises(TryLater) as later:
+        await place.attempt(asked)
+    waiting = await place.see(asked)
+    await admin.execute("UPDATE sources.pull SET retries_at = NULL")
+    await admin.execute("UPDATE sources.source_breaker SET rests_until = now() WHERE state = 'open'")
+    done = await place.attempt(asked)
+
+    assert later.value.after == timedelta(seconds=2**MAX_ATTEMPTS)
+    assert (waiting.state, waiting.reason, waiting.attempts) == (PullState.PENDING, reason, 0)
+    assert {part.reason for part in waiting.parts if part.ended_at is None} == {reason}
+    assert done.state is PullState.READY
+
+
+async def test_a_newer_code_takes_the_place_of_one_that_waits_unused(place: Place, admin: asyncpg.Connection) -> None:
+    first = await place.ask("runs out meanwhile")
+    place.bureau.refusals = [(500, {})]
+    with pytest.raises(TryLater):
+        await place.attempt(first)
+    place.bureau.codes.clear()
+
+    second = await place.ask("given anew")
+    await admin.execute("UPDATE sources.pull SET retries_at = NULL")
+
+    assert second.id == first.id
+    assert (await place.attempt(second)).state is PullState.READY
+
+
+async def test_who_has_its_access_already_needs_no_other_code(place: Place) -> None:
+    asked = await place.ask()
+    place.bureau.page_size = 2
+    place.bureau.before_page = lambda number: setattr(place.bureau, "refusals", [(503, {"Retry-After": "30"})] * 2)
+    with pytest.raises(TryLater):
+        await place.attempt(asked)
+
+    with pytest.raises(PullUnderWay):
+        await place.ask("another")
 
 
 async def test_a_bureau_that_is_away_is_silent(place: Place) -> None:

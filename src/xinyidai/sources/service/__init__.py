@@ -1,6 +1,6 @@
 """The verbs of the room: take a delivery in, seal facts, verify them."""
 
-from xinyidai.sources.service.breaking import note_answer, note_failure
+from xinyidai.sources.service.breaking import note_answer, note_busy, note_failure
 from xinyidai.sources.service.court_jobs import poll_courts, pulls_not_called_back
 from xinyidai.sources.service.deriving import receive_statement
 from xinyidai.sources.service.keys import approve_key, propose_key, retire_key
@@ -47,6 +47,7 @@ __all__ = [
     "leave_part",
     "look_ahead",
     "note_answer",
+    "note_busy",
     "note_failure",
     "note_page",
     "pass_question",

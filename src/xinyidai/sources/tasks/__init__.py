@@ -241,7 +241,11 @@ class _Work:
         """Return a call's answer, and tell the source's breaker of one that failed, or that refused and so is there."""
         try:
             return await call
-        except (SourceBusy, SourceDenied, SourcePending):
+        except SourceBusy:
+            async with in_transaction(self.sessions) as session:
+                await service.note_busy(session, self.claimed.source)
+            raise
+        except (SourceDenied, SourcePending):
             async with in_transaction(self.sessions) as session:
                 await service.note_answer(session, self.claimed.source)
             raise
