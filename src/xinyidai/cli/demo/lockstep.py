@@ -16,6 +16,8 @@ from xinyidai.foundation import outbox
 from xinyidai.foundation.clock import SHANGHAI, BusinessClock, start_of_day, wall_now
 from xinyidai.foundation.database import Sessions, in_single_statements
 from xinyidai.foundation.timetable import jobs, period_of
+from xinyidai.sources.queries.breakers import breakers
+from xinyidai.sources.rules.breakers import BreakerState
 from xinyidai.worker import deliver, tick
 
 OPENS: Final = timedelta(hours=9)
@@ -76,7 +78,8 @@ class Driver:
         """Hand out what waits, in the order in which it happened, until no message is left and no delivery waits.
 
         Who acts in a round hands out nothing but fetches of a firm's own data: what a delivery finds does not hang
-        on how fast worker and city are.
+        on how fast worker and city are. What was put off for later is waited for, but not while a source is away: the
+        days go on without it, and it is handed out on the day on which it is due.
         """
         give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         while True:
@@ -89,6 +92,8 @@ class Driver:
                 deliver.apply_async((str(delivery_id),))
             if due:
                 continue
+            if await self._is_a_source_away():
+                return
             if asyncio.get_running_loop().time() > give_up_at:
                 raise StuckError("a delivery is put off for too long")
             await asyncio.sleep(0.1)
@@ -119,6 +124,10 @@ class Driver:
         if any(one.state == outbox.DeliveryState.PARKED for one in left):
             raise StuckError("a delivery was given up: see the worker's log")
         return left
+
+    async def _is_a_source_away(self) -> bool:
+        async with in_single_statements(self.sessions) as session:
+            return any(one.state is not BreakerState.CLOSED for one in await breakers(session))
 
     async def _until(self, is_true: Condition, what: str) -> None:
         give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
