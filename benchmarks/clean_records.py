@@ -16,7 +16,7 @@ YEARS = (2022, 2023, 2024)
 TODAY = date(2025, 7, 1)
 DATED = (
     *("changed_on", "decided_on", "filed_on", "published_on", "granted_on", "awarded_on", "listed_on", "made_on"),
-    *("issued_on", "ended_on", "removed_on"),
+    *("issued_on", "ended_on", "removed_on", "registered_on"),
 )
 """Days after the last of which an owner tells of an event."""
 LIMITS = {"social_insurance": (4_200, 22_000, 0.285, 0.375), "housing_fund": (2_500, 24_000, 0.10, 0.24)}
@@ -29,6 +29,7 @@ def clean_records(firms: int, seed: int) -> dict[str, pd.DataFrame]:
     ids = [UUID(int=int(seed) << 64 | number) for number in range(1, firms + 1)]
     crowd = _crowd(random, ids)
     months = _months(random, crowd)
+    months["rests"] = _resting(np.random.default_rng([seed, 1]), months)
     made = {
         **_filings(random, months),
         **_funds(random, months),
@@ -37,6 +38,7 @@ def clean_records(firms: int, seed: int) -> dict[str, pd.DataFrame]:
         **_years(random, crowd, months),
         **_events(random, crowd),
         "vat_invoice": _invoices(random, months),
+        **_holdings(random, crowd, months),
     }
     return {code: _delivered(frame) for code, frame in made.items()}
 
@@ -84,6 +86,15 @@ def _months(random: np.random.Generator, crowd: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def _resting(random: np.random.Generator, months: pd.DataFrame) -> np.ndarray:
+    """Return the months in which a firm sells nothing and says so: one firm in twenty, around the new year."""
+    ids = months["firm_id"].unique()
+    resting = months["firm_id"].isin(ids[random.random(len(ids)) < 0.05])
+    number = np.array([month.month for month in months["month"]])
+    rests: np.ndarray = (resting & (number <= 2)).to_numpy()
+    return rests
+
+
 def _fen(yuan: pd.Series | np.ndarray) -> np.ndarray:
     return np.round(np.asarray(yuan) * 100).astype(np.int64)
 
@@ -100,6 +111,7 @@ def _filings(random: np.random.Generator, months: pd.DataFrame) -> dict[str, pd.
         }[kind]
         # Small firms are often exempt, and nobody pays income tax on a loss.
         paid = np.where(random.random(len(months)) < (0.25 if kind != "stamp" else 0.05), 0, paid)
+        paid = np.where(months["rests"], 0, paid)
         if kind == "surcharge":
             paid = np.where(parts[0]["paid_fen"] == 0, 0, paid)
         filed = months["month"].to_numpy().astype("datetime64[M]") + 1
@@ -110,7 +122,7 @@ def _filings(random: np.random.Generator, months: pd.DataFrame) -> dict[str, pd.
                     "firm_id": months["firm_id"],
                     "month": months["month"],
                     "tax_kind": kind,
-                    "declared_sales_fen": _fen(months["sales"] * 1.03),
+                    "declared_sales_fen": np.where(months["rests"], 0, _fen(months["sales"] * 1.03)),
                     "paid_fen": _fen(paid),
                     "filed_on": filed.astype(object),
                 }
@@ -299,7 +311,7 @@ def _invoices(random: np.random.Generator, months: pd.DataFrame) -> pd.DataFrame
     is_sale = np.arange(count) % each < 2
     net = _fen(np.where(is_sale, table["sales"] / 2, table["sales"] * 0.6) * random.uniform(0.98, 1.0, count))
     tax = np.round(net * table["vat_rate"].to_numpy()).astype(np.int64)
-    return pd.DataFrame(
+    made = pd.DataFrame(
         {
             "firm_id": table["firm_id"],
             "invoice_no": [f"{26_000_000 + n:08d}" for n in range(count)],
@@ -312,14 +324,48 @@ def _invoices(random: np.random.Generator, months: pd.DataFrame) -> pd.DataFrame
             "tax_fen": tax,
             "gross_fen": net + tax,
             "is_void": random.random(count) < 0.03,
+            "rests": table["rests"],
         }
     )
+    return made[~made["rests"]].drop(columns="rests").reset_index(drop=True)
+
+
+def _holdings(random: np.random.Generator, crowd: pd.DataFrame, months: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return what came last: units of real estate, farms' land and subsidies, money in and out of accounts."""
+    count, number = len(crowd), np.arange(len(crowd)) + 1
+    registered = np.datetime64("2016-02-01") + random.integers(0, 3_000, count)
+    farms = crowd[["firm_id"]].assign(
+        kind=random.choice(["cooperative", "family_farm", "enterprise", "household"], count),
+        land=crowd["sales"] * _spread(random, 0.5, 20, count),
+        # From plain grain money, cents a square metre, to greenhouses.
+        each=_spread(random, 0.05, 2, count),
+    )
+    farms = farms.merge(pd.DataFrame({"year": YEARS}), how="cross")
+    land_m2 = np.round(farms["land"] * random.uniform(0.7, 1.4, len(farms))).astype(np.int64)
+    told = _fen(land_m2 * farms["each"] * random.uniform(0.5, 2, len(farms)))
+    subsidy = np.where(random.random(len(farms)) < 0.3, 0, told)
+    received = months["sales"] * random.lognormal(0, 0.5, len(months)).clip(0.25, 4) + 1_000
+    paid = received * random.lognormal(0, 0.4, len(months)).clip(0.3, 3)
+    return {
+        "real_estate": crowd[["firm_id"]].assign(
+            unit_no=[f"500103{n:06d}GB{n % 90_000 + 10_000:05d}F{n:08d}" for n in number],
+            area_m2=np.maximum(12, crowd["sales"] * crowd["assets"] * _spread(random, 0.001, 0.1, count)).astype(int),
+            is_mortgaged=random.random(count) < 0.3,
+            is_seized=random.random(count) < 0.03,
+            registered_on=registered.astype(object),
+        ),
+        "farm_entity": farms[["firm_id", "kind"]].assign(land_m2=land_m2, subsidy_fen=subsidy, year=farms["year"]),
+        "cash_flow": months[["firm_id", "month"]].assign(received_fen=_fen(received), paid_fen=_fen(paid)),
+    }
 
 
 def _delivered(frame: pd.DataFrame) -> pd.DataFrame:
     """Say where each row came from: told some days after its month, year or event had ended."""
     made = frame.reset_index(drop=True)
-    if "month" in made:
+    if "received_fen" in made or "unit_no" in made:
+        # Told when somebody asks, and not as the months go by.
+        told = np.full(len(made), np.datetime64("2025-01-20"))
+    elif "month" in made:
         told = (made["month"].to_numpy().astype("datetime64[M]") + 1).astype("datetime64[D]") + 18
     elif "year" in made:
         told = (made["year"].to_numpy() - 1969).astype("datetime64[Y]").astype("datetime64[D]") + 75

@@ -102,13 +102,18 @@ def measure(callables: dict[str, Callable[[], object]], rounds: int = 5) -> dict
     return timings
 
 
-def arguments(name: str, argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the options all benchmarks share: ``full``, ``json`` (Path or None), ``strict``, ``rounds`` (at least 5)."""
+def arguments(name: str, argv: Sequence[str] | None = None, *, seed: int | None = None) -> argparse.Namespace:
+    """Read the options all benchmarks share: ``full``, ``json`` (Path or None), ``strict``, ``rounds`` (at least 5).
+
+    A benchmark whose claims hang on chance names its ``seed``, and takes another one.
+    """
     parser = argparse.ArgumentParser(prog=f"bench {name}")
     parser.add_argument("--full", action="store_true", help="larger sizes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE")
     parser.add_argument("--strict", action="store_true", help="fail on a missed goal")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds of each callable (default 5)")
+    if seed is not None:
+        parser.add_argument("--seed", type=int, default=seed, help=f"another crowd (default {seed})")
     args = parser.parse_args(argv)
     if args.rounds < 5:
         parser.error("fewer than 5 rounds have no noise to speak of")

@@ -20,6 +20,8 @@ from xinyidai.sources.rules.records.kinds import KINDS
 
 RATIO_MARGIN: Final = np.log(2.0)
 DAY_MARGIN: Final = 45
+DOCUMENTS: Final = ("document_no", "right_no", "unit_no")
+"""Columns that name what belongs to one firm."""
 ORIGIN: Final = ("firm_id", "delivery_no", "line_no", "recorded_at")
 Frame = pd.DataFrame
 Rows = np.ndarray
@@ -126,7 +128,7 @@ def _stale(_random: np.random.Generator, frame: Frame, rows: Rows, _code: str) -
 
 def _copied(_random: np.random.Generator, frame: Frame, rows: Rows, code: str) -> None:
     # Another firm's document under this one's name.
-    for name in ("document_no", "right_no"):
+    for name in DOCUMENTS:
         if name in frame:
             frame.loc[rows, name] = frame.loc[(rows + 1) % len(frame), name].to_numpy()
 
@@ -256,7 +258,7 @@ def wrong_in_series(code: str, clean: Frame, made: Frame) -> np.ndarray:
     for name in amounts_of(code) if "month" in made or "year" in made else ():
         was, now = (_log(one[name]) - _log(one.groupby(named)[name].transform("median")) for one in (clean, made))
         wrong |= _outside(was, now, RATIO_MARGIN)
-    for name in ("document_no", "right_no"):
+    for name in DOCUMENTS:
         if name in made:
             wrong |= made[name].duplicated(keep=False).to_numpy()
     return wrong

@@ -19,6 +19,7 @@ from builders_operations import a_delivery, a_job_given_up
 from builders_parties import a_credit_code, a_desk, a_firm
 from builders_scoring import a_bundle, a_released_model
 from builders_sources import ON_CONSENT, a_record, a_row, good_field
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from xinyidai.access.rules import OrganisationKind, Role, Viewer
@@ -50,11 +51,13 @@ from xinyidai.sources import service as sources
 from xinyidai.sources.queries import invoice_facts
 from xinyidai.sources.rules import DeliveryKind
 from xinyidai.sources.rules.records.kinds import KINDS, Column, ColumnKind
+from xinyidai.sources.service import subscribing
 from xinyidai.worker import load_rooms
 
 MARK: Final = "CNRY"
 PASSWORD: Final = "a long pass phrase of tests"
 INVOICES: Final = 40
+PROPOSED_KEYS: Final = 4
 LASTS: Final = timedelta(days=3)
 """From planting to asking: a consent of two days has ended by then, all others have not."""
 FIRM, SENDER, OPERATOR = "owner", "agency", "operator"
@@ -383,6 +386,21 @@ async def _document(session: AsyncSession, ground: Ground, label: str, *readers:
     return view.id
 
 
+async def _keys_of_a_provider(session: AsyncSession, ground: Ground) -> None:
+    """Let somebody who is gone from the walk propose keys, one for each door that approves or retires one."""
+    proposer = await _person(session, PLATFORM_ID, "ofkeys", Role.OFFICER, now=ground.noon)
+    for _ in range(PROPOSED_KEYS):
+        await sources.propose_key(
+            session,
+            proposer,
+            provider_id=ground.viewers[SENDER].organisation_id,
+            public_key=Ed25519PrivateKey.generate().public_key().public_bytes_raw(),
+            valid_from_at=ground.noon - timedelta(days=1),
+            valid_until=ground.noon + timedelta(days=365),
+            now=ground.noon,
+        )
+
+
 async def _platform_work(session: AsyncSession, ground: Ground) -> list[Person]:
     """Leave something for everybody else's routes: keys, invitations, work that failed, a pull under way."""
     now, made, officer = ground.noon, ground.canaries, ground.viewers[OPERATOR]
@@ -390,6 +408,7 @@ async def _platform_work(session: AsyncSession, ground: Ground) -> list[Person]:
     await a_delivery(session, now=now)
     await a_job_given_up(session, now=now)
     await scoring.propose_release(session, officer, a_bundle(4), now=now)
+    await _keys_of_a_provider(session, ground)
     await parties.propose_code_exception(
         session, officer, credit_code="91350100M0001TGQXN", reason="营业执照原件与登记机关核对一致", now=now
     )
@@ -417,8 +436,10 @@ async def _platform_work(session: AsyncSession, ground: Ground) -> list[Person]:
         made.hide(minted.secret, f"key of {name}")
     await parties.ask_recovery(session, ground.viewers["bank_with"], email=ground.auditor_email, now=now)
     os.environ |= {"SANDBOX": "1", "CITY_URL": "http://city.example", "TAX_CLIENT_ID": "platform"}
+    os.environ |= {"BENEFITS_CLIENT_ID": "platform", "BENEFITS_PUBLIC_KEY": "AAAA"}
     settings.cache_clear()
     code = made.text("consent code of a pull")
     await act_as(session, ground.firm, now=now)
     await sources.ask_pull(session, ground.firm, code, now=now)
+    await subscribing.subscribe(session, ground.firm, made.text("number at the benefits office"), now=now)
     return people

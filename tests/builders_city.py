@@ -20,7 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from city.clock import Mode
 from city.living.city import City, Ground
+from city.living.timekeeping import Wall
 from city.providers.app import create_app as create_city_app
+from city.wall import wall_now
 from city.wire import Reply, WireSilent
 from city.world.calendar import OPENS, SHANGHAI, is_working_day
 from city.world.institutions import Bank, agreement_terms, banks, institutions, product_terms
@@ -49,7 +51,8 @@ SEED = 1
 CITY_FIRMS = 300
 STARTS_ON = date(2025, 1, 6)
 MANY_FEN = 10**11
-_SECRETS = "city secret of "
+METERS_ID, METERS_SECRET = "meters", "a secret between the platform and the utilities"
+SECRETS = "city secret of "
 
 
 @dataclass
@@ -112,17 +115,19 @@ async def a_staged_city(
     firms: tuple[Firm, ...],
     *,
     mode: Mode = Mode.LOCKSTEP,
+    wall: Wall = wall_now,
 ) -> AsyncGenerator[Staged]:
     """Seed the platform with these firms and every institution, and open the city."""
     load_rooms()
-    known = settings().model_copy(update={"sandbox": True, "city_url": "http://city", "tax_client_id": CLIENT_ID})
+    clients = {"tax_client_id": CLIENT_ID, "utilities_client_id": METERS_ID}
+    known = settings().model_copy(update={"sandbox": True, "city_url": "http://city"} | clients)
     monkeypatch.setattr(partners, "settings", lambda: known)
     monkeypatch.setattr(pulling, "settings", lambda: known)
     starts_at = datetime.combine(STARTS_ON, OPENS, SHANGHAI)
     written = await _seed(database, firms, now=starts_at)
     home.mkdir(parents=True, exist_ok=True)
     (home / "city.toml").write_text(written.replace("lockstep", mode.value), encoding="utf-8")
-    ground = Ground(home, SEED, CITY_FIRMS, mode, starts_at)
+    ground = Ground(home, SEED, CITY_FIRMS, mode, starts_at, wall=wall)
     async with a_city_over(database, ground, monkeypatch) as staged:
         yield Staged(database, staged.ground, staged.city, staged.driver, firms)
 
@@ -293,13 +298,16 @@ async def _toml(
         f'client_id = "{CLIENT_ID}"',
         f'client_secret = "{CLIENT_SECRET}"',
         'redirect_uris = ["http://platform/back"]',
+        "[utilities]",
+        f'client_id = "{METERS_ID}"',
+        f'client_secret = "{METERS_SECRET}"',
     ]
     for code in ids:
         head += ["[[actors]]", f'credit_code = "{code}"', f'kind = "{kinds[code]}"', f'party_id = "{ids[code]}"']
         head += [
             f'{name} = "{next(keys)}"' for name, _role in zip(("maker_key", "checker_key"), roles[code], strict=False)
         ]
-        head += [f'city_secret = "{_SECRETS}{code}"']
+        head += [f'city_secret = "{SECRETS}{code}"']
     return "\n".join(head) + "\n"
 
 

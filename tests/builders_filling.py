@@ -78,6 +78,8 @@ class Filling:
     async def values(self, door: Door, name: str) -> list[str]:
         """Return what a parameter may be."""
         place = "outbox" if "operat" in door.path and name == "delivery_id" else door.path
+        if "provider-keys" in door.path and name == "key_id":
+            name = "provider_key_id"
         key = (name, place if name in {"code", "delivery_id", "digest", "name"} else "")
         if key not in self.known:
             self.known[key] = await self._look_up(place, name)

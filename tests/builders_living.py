@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from subprocess import Popen
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 import asyncpg
@@ -217,9 +217,9 @@ class Walker:
         await self.page.get_by_role("row").filter(has_text=words).get_by_role("link").first.click()
         await self.page.wait_for_load_state("load")
 
-    async def press(self, button: str) -> None:
-        """Press a button by its words."""
-        await self.page.get_by_role("button", name=button, exact=True).click()
+    async def press(self, button: str, *, is_exact: bool = True) -> None:
+        """Press a button by its words, or the first that has them among others."""
+        await self.page.get_by_role("button", name=button, exact=is_exact).first.click()
         await self.page.wait_for_load_state("load")
 
     async def look_over(self, name: str) -> None:
@@ -299,6 +299,70 @@ async def hurry(walker: Walker) -> None:
     await walker.page.locator("summary", has_text="时钟").click()
     await walker.page.locator(".strip-narrow").get_by_role("button", name="速度 ×10").click()
     await walker.page.wait_for_load_state("load")
+
+
+async def act_for_another_firm(walker: Walker) -> None:
+    """Go on for the next firm of the same owner."""
+    await walker.watched.open("/organisations")
+    await walker.press("切换", is_exact=False)
+
+
+async def consent_to(walker: Walker, office: str) -> None:
+    """Let the platform use what an office has, then tell the office; from the card of the office and back to it."""
+    await walker.watched.open("/firm/data")
+    await walker.follow(f"先在平台授权 {office}")
+    await walker.page.get_by_label("我已阅读所选目的的授权文本").check()
+    await walker.look_over(f"authorise-{office}")
+    await walker.press("同意授权")
+    await walker.follow(f"前往{office}授权")
+    await walker.press("同意")
+
+
+async def dispute_an_invoice(walker: Walker, text: str) -> tuple[str, str]:
+    """Point at the newest invoice and return its number and the address of the objection."""
+    await walker.watched.open("/firm/data")
+    await walker.follow("发现有误？提出异议")
+    await walker.look_over("choose-record")
+    number = await walker.page.locator("ul.tasks strong").first.inner_text()
+    await walker.follow(f"这条不对 {number}")
+    await walker.page.get_by_label("金额不对").check()
+    await walker.page.get_by_label("说明").fill(text)
+    await walker.look_over("object")
+    await walker.press("提交异议")
+    return number, walker.page.url.removeprefix(walker.watched.url)
+
+
+async def answer_for_the_source(walker: Walker, yuan: dict[str, str]) -> None:
+    """Take the oldest open objection, ask its source, and write down the amounts that are right."""
+    await walker.open_row("/operator/objections", "增值税发票")
+    await walker.press("受理")
+    await walker.press("向来源核实")
+    await walker.page.get_by_label("更正记录").check()
+    for label, amount in yuan.items():
+        await walker.page.get_by_label(label, exact=True).fill(amount)
+    await walker.look_over("answer")
+    await walker.press("登记核实结果")
+
+
+async def revoke_consent(walker: Walker, items: str) -> None:
+    """Take back the consent that names these items."""
+    await walker.watched.open("/firm/consents")
+    await walker.look_over("consents")
+    await walker.page.get_by_role("listitem").filter(has_text=items).get_by_role("link").click()
+    await walker.page.wait_for_load_state("load")
+    await walker.page.get_by_label("我了解以上影响").check()
+    await walker.look_over("revoke")
+    await walker.press("撤回授权")
+
+
+async def read_again(walker: Walker, office: str) -> tuple[int, str]:
+    """Come back from an office with a number, as a page that was left open would; return the platform's answer."""
+    request = walker.page.context.request
+    left = await request.get(f"{walker.watched.url}/firm/data/authorise/{office}", max_redirects=0)
+    state = parse_qs(urlsplit(left.headers["location"]).query)["state"][0]
+    told = {"state": state, "reference": "SDQ0000000000000001"}
+    answer = await request.get(f"{walker.watched.url}/firm/data/return/{office}", params=told)
+    return answer.status, await answer.text()
 
 
 def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:

@@ -431,6 +431,27 @@ async def test_each_indicator_leads_to_its_facts_and_each_fact_to_what_used_it(
     assert re.search(r"评分 \d+ 分", fact)
 
 
+async def test_a_record_tells_the_indicators_that_read_it_which_have_no_page_of_their_own(
+    database: Database, noon: datetime, reader: Reader, desk: FullDesk
+) -> None:
+    (judged,) = [one for one in model.record_texts() if one.code == "judgments_as_defendant"]
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        code = await session.scalar(
+            text("SELECT credit_code FROM parties.party WHERE id = :id"), {"id": desk.firm.organisation_id}
+        )
+        agency = await an_agency(session, now=noon)
+        rows = [a_record("judgment", code, role="defendant")]
+        report = await sources.receive_rows(session, agency, rows, kind=DeliveryKind.JUDGMENT, now=noon)
+        told = await session.execute(text("SELECT no FROM sources.delivery WHERE id = :id"), {"id": report.delivery_id})
+        no = told.scalar_one()
+
+    fact = await reader.read(f"/firm/profile/fact?name=judgment:{desk.firm.organisation_id}/{no}.1")
+
+    assert judged.name_zh in fact
+    assert f"/firm/profile/indicators/{judged.code}" not in fact
+
+
 async def test_a_disputed_fact_is_marked_behind_its_indicator_and_leads_to_its_objection(
     database: Database, noon: datetime, reader: Reader, desk: FullDesk
 ) -> None:

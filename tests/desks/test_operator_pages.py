@@ -1,6 +1,5 @@
 """The operator's desk: what is broken first, retries with a reason, two people for a model, nobody else's business."""
 
-import re
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import datetime
@@ -30,14 +29,15 @@ from xinyidai.foundation.heartbeats import KEY, Heart
 from xinyidai.foundation.pages.rendering import environment
 from xinyidai.foundation.pages.words import Language
 from xinyidai.foundation.progress import Progress
+from xinyidai.foundation.timetable import jobs
 from xinyidai.operations.rules import GRACE
 from xinyidai.parties.rules import PLATFORM_ID
 from xinyidai.risk_sharing import service as claiming
 from xinyidai.sources.rules.pulls import PullSource
+from xinyidai.worker import load_rooms
 
 DELIVERIES = "/operator/deliveries"
 RETRY_JOB = f"/operator/jobs/{JOB}/retry"
-EVERY = re.compile(r'@every\(Rhythm\.\w+, name="([\w.]+)"\)')
 WHY: dict[str, str | list[str]] = {"reason": "cause_mended"}
 
 
@@ -311,10 +311,9 @@ async def test_a_process_that_was_not_heard_yet_is_starting_at_first(
 @pytest.mark.parametrize("language", Language)
 def test_every_job_has_a_name_in_words_and_periods_read_as_times(language: Language) -> None:
     words = environment(language).get_template("desks/operator_labels.html").module
-    tasks = (Path(__file__).parents[2] / "src" / "xinyidai").glob("*/tasks.py")
-    codes = [code for path in tasks for code in EVERY.findall(path.read_text(encoding="utf-8"))]
+    load_rooms()
 
-    named = {code: str(words.job_name(code)) for code in codes}  # type: ignore[attr-defined]
+    named = {job.name: str(words.job_name(job.name)) for job in jobs()}  # type: ignore[attr-defined]
     periods = [str(words.period_name(one)) for one in ("2025-06-15T07:05", "2025-06-15T07", "2025-06-15", "2025-06")]  # type: ignore[attr-defined]
 
     assert "ledger.check_books" in named

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from xinyidai.access.service import act_as_platform
 from xinyidai.foundation import timetable
 from xinyidai.foundation.database import in_transaction
-from xinyidai.foundation.timetable import MAX_ATTEMPTS, Rhythm, every, period_of, retry_after, tick
+from xinyidai.foundation.timetable import MAX_ATTEMPTS, Rhythm, RunJob, every, period_of, retry_after, tick
 
 ran: list[datetime] = []
 
@@ -110,6 +110,23 @@ async def test_a_job_that_finds_no_work_is_over_without_a_run(database: Database
 
     assert (ran_then, ran) == (1, [noon])
     assert await done_jobs(database) == {"tests.idle", "tests.remember"}
+
+
+async def test_what_only_watches_runs_after_the_others_of_its_tick(database: Database, noon: datetime) -> None:
+    order: list[str] = []
+
+    def noted(name: str) -> RunJob:
+        async def run(_session: AsyncSession, _now: datetime) -> None:
+            order.append(name)
+
+        return run
+
+    every(Rhythm.DAY, name="tests.a", comes_last=True)(noted("a"))
+    every(Rhythm.DAY, name="tests.b")(noted("b"))
+
+    await tick_at(database, noon)
+
+    assert order == ["b", "a"]
 
 
 async def test_a_look_that_fails_keeps_no_job_from_running(database: Database, noon: datetime) -> None:

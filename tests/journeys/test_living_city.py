@@ -1,13 +1,28 @@
-"""Whole ways through a living city in a browser: a firm's loan as the regulator then sees it, a bank's two people.
+"""Whole ways through a living city in a browser: a firm's loan, a firm's hand on its data, a bank's two people.
 
-Long: a city of its own and its browsers take about 95 s of CPU. Continuous integration runs the first all the same.
+Long: a city of its own and its browsers take about 95 s of CPU. Continuous integration runs the phone's all the same.
 """
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 
 import pytest
-from builders_living import Living, Walker, a_living_demo, accept_an_offer, ask_for_finance, choose_banks, hurry
+from builders_living import (
+    STEP_SECONDS,
+    Living,
+    Walker,
+    a_living_demo,
+    accept_an_offer,
+    act_for_another_firm,
+    answer_for_the_source,
+    ask_for_finance,
+    choose_banks,
+    consent_to,
+    dispute_an_invoice,
+    hurry,
+    read_again,
+    revoke_consent,
+)
 from builders_pages import a_page, needs_chromium
 from playwright.async_api import Browser
 
@@ -62,6 +77,46 @@ async def test_a_firm_gets_a_loan_on_a_phone_and_the_regulator_sees_it(browser: 
     assert files["CSV"][0].endswith(".csv")
     assert "2025-01" in files["CSV"][1].decode("utf-8-sig")
     assert files["XLSX"][1].startswith(b"PK")
+
+
+async def test_a_firm_watches_rights_and_takes_back_its_data_on_a_phone(browser: Browser, living: Living) -> None:
+    async with (
+        a_walker(browser, living, size="phone") as owner,
+        a_walker(browser, living, size="desk") as officer,
+    ):
+        await owner.enter("企业", "模拟负责人")
+        await act_for_another_firm(owner)
+        for office in ("税务部门", "水电气公司"):
+            await consent_to(owner, office)
+            await owner.page.get_by_role("heading", name=f"{office} · 数据已获取").wait_for(timeout=STEP_SECONDS * 1000)
+            await owner.look_over(f"data-{office}")
+        await consent_to(owner, "社保和公积金中心")
+        await hurry(owner)
+        await owner.until("/firm/data", "起每日接收：社会保险费 · 住房公积金")
+        await owner.look_over("data-daily")
+
+        number, objection = await dispute_an_invoice(owner, "销方开错了金额，合同上是一百元。")
+        await officer.enter("平台运营", "模拟经办员")
+        await answer_for_the_source(officer, {"不含税金额": "100", "税额": "13", "价税合计": "113"})
+        await owner.until(objection, "已更正")
+        await owner.look_over("objection-upheld")
+        await owner.watched.open(f"/firm/objections/new?number={number}")
+        corrected = await owner.page.locator("ul.tasks").inner_text()
+
+        await revoke_consent(owner, "用电、用气、用水")
+        await owner.watched.open("/firm/data")
+        stopped = await owner.page.locator("section", has_text="水电气公司").last.inner_text()
+        await owner.look_over("data-stopped")
+        refused = await read_again(owner, "utilities")
+        await revoke_consent(owner, "社会保险费缴纳")
+        await owner.until("/firm/data", "对平台的授权已结束，已从名单移除")
+        await owner.look_over("data-off-the-list")
+
+    assert owner.faults() == officer.faults() == {}
+    assert "¥113.00" in corrected
+    assert "平台已停止读取水电气公司的数据" in stopped
+    assert "前往水电气公司授权" not in stopped
+    assert (refused[0], "缺少有效授权" in refused[1]) == (422, True)
 
 
 async def test_two_people_of_a_bank_answer_a_firm_and_pay_out(browser: Browser, living: Living) -> None:

@@ -37,9 +37,6 @@ UNREACHABLE = {
     "POST /sandbox/proof": "for simulated people alone, and nobody here is one",
     "POST /sign-in/enrolment": "for who stands between password and authenticator: here nobody has one",
     "POST /api/v1/account-recoveries": "asks for somebody by an address, and the example's is nobody's",
-    "POST /api/v1/sources/benefits/subscription/end": "without an office no firm is on its list",
-    "POST /api/v1/sources/provider-keys/{key_id}/approve": "no provider's key is planted",
-    "POST /api/v1/sources/provider-keys/{key_id}/retire": "no provider's key is planted",
 }
 """Doors that nobody can be brought to pass, and why."""
 KEYS = ("bank_with's key", "bank_without's key")

@@ -120,6 +120,28 @@ async def test_an_ordinary_correction_that_came_before_is_the_remedy(session: As
     assert (await invoices_of(session, told, noon))["00000001"].gross_fen == 113
 
 
+async def test_the_same_answer_is_news_again_after_another_correction_came_between(
+    session: AsyncSession, noon: datetime
+) -> None:
+    told = await a_disputed_firm(session, now=noon)
+    first = await an_asked_objection(session, told, now=noon)
+    await service.uphold_objection(session, told.agency.maker, first.id, correction=RIGHT, now=noon)
+    await service.close_objection(session, told.firm, first.id, now=noon)
+    wrong = dict((await invoices_of(session, told, noon))["00000001"].texts())
+    wrong |= {"net_yuan": "1.00", "tax_yuan": "0.13", "gross_yuan": "1.13", "credit_code": told.code}
+    row = {name: value for name, value in wrong.items() if not name.endswith("_fen")}
+    await receive_rows(session, told.agency.maker, [row], kind=DeliveryKind.CORRECTION, now=noon)
+    now_there = (await invoices_of(session, told, noon))["00000001"]
+    ref = FactRef(FactKind.VAT_INVOICE, told.firm.organisation_id, now_there.delivery_no, now_there.line_no)
+
+    second = await an_asked_objection(session, replace(told, refs=(ref,)), now=noon)
+    upheld = await service.uphold_objection(session, told.agency.maker, second.id, correction=RIGHT, now=noon)
+
+    assert now_there.gross_fen == 113
+    assert upheld.remedy is Remedy.CORRECTED
+    assert (await invoices_of(session, told, noon))["00000001"].gross_fen == 113_000
+
+
 async def test_a_refused_objection_leaves_the_fact_and_says_why(session: AsyncSession, noon: datetime) -> None:
     told = await a_disputed_firm(session, now=noon)
     asked = await an_asked_objection(session, told, now=noon)

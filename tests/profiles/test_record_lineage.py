@@ -41,6 +41,7 @@ class Held:
     """A firm with a record of every kind and one invoice, and the delivery of each."""
 
     firm: Viewer
+    code: str
     agency: Viewer
     consent: ConsentView
     delivery_nos: dict[str, int]
@@ -65,7 +66,7 @@ async def held(session: AsyncSession, noon: datetime) -> Held:
         asked = {"id": report.delivery_id}
         nos[item] = (await session.execute(text("SELECT no FROM sources.delivery WHERE id = :id"), asked)).scalar_one()
         await quality.judge_delivery(session, report.delivery_id, now=noon)
-    return Held(firm, agency, consent, nos)
+    return Held(firm, code, agency, consent, nos)
 
 
 async def impact_of(session: AsyncSession, viewer: Viewer | None, ref: FactRef, *, now: datetime) -> Impact:
@@ -191,8 +192,15 @@ async def test_a_repaired_record_is_marked_from_the_day_on_which_a_repair_ends_u
         marked += [one.is_repaired for one in found.facts]
         usable.append(len(read))
     again = (await queries.usable_records(session, own, decided_at=noon, known_at=noon))["penalty"]
+    await act_as_platform(session, now=rule_begins)
+    shorter = a_record("penalty", held.code, published_until_on="2026-04-01")
+    anew = await sources.receive_rows(session, held.agency, [shorter], kind=DeliveryKind("penalty"), now=rule_begins)
+    delivered_anew = (await queries.usable_records(session, own, decided_at=rule_begins, known_at=rule_begins))[
+        "penalty"
+    ]
 
     assert done.state is RepairState.REPAIRED
     assert marked == [False, True]
     assert usable == [1, 0]
     assert len(again) == 1
+    assert (anew.loaded, len(delivered_anew)) == (1, 0)

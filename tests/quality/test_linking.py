@@ -13,8 +13,13 @@ from conftest import Database
 from xinyidai.access.service import act_as, act_as_platform
 from xinyidai.consents import queries as consent_queries
 from xinyidai.consents import service as consents
+from xinyidai.foundation import outbox
 from xinyidai.foundation.database import in_transaction
 from xinyidai.quality import service
+from xinyidai.quality.service import linking
+from xinyidai.worker import load_rooms
+
+load_rooms()
 
 
 @pytest.fixture
@@ -49,6 +54,18 @@ async def test_declared_sales_under_the_invoices_are_found_whichever_comes_first
 
     assert (before, linked) == ([], 1)
     assert await office.found() == [(1, 1, "tax_filing.sales_against_invoices", "open")]
+
+
+async def test_a_nil_return_is_found_where_sales_were_invoiced_and_nowhere_else(office: Office) -> None:
+    nil = filing("2023-03", "0.00") | {"paid_yuan": "0.00"}
+    await office.deliver("tax_filing", [nil, nil | {"month": "2023-02", "filed_on": "2023-03-10"}])
+    await office.link()
+    before = await office.found()
+    await office.deliver("vat_invoice", [invoice(office, "6000.00")])
+    await office.link()
+
+    assert before == []
+    assert await office.found() == [(1, 1, "tax_filing.nil_return", "open")]
 
 
 async def test_void_invoices_count_in_no_month(office: Office) -> None:
@@ -127,6 +144,19 @@ async def test_firms_are_linked_once_a_delivery(office: Office) -> None:
     await office.deliver("electricity", [electricity("2023-03")])
 
     assert [await office.link(), await office.link()] == [1, 0]
+
+
+async def test_an_event_wakes_the_next_run_where_more_deliveries_wait(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linking, "DELIVERIES_AT_ONCE", 2)
+    for month in ("2023-02", "2023-03", "2023-04", "2023-05", "2023-06"):
+        await office.deliver("electricity", [electricity(month)])
+
+    first = await office.link()
+    await outbox.drain(office.database.worker, now=office.noon)
+
+    assert (first, await office.link()) == (2, 0)
 
 
 async def test_a_silent_source_is_found_until_it_delivers_again(office: Office) -> None:

@@ -21,6 +21,7 @@ from xinyidai.consents import service as consents
 from xinyidai.foundation.database import in_transaction
 from xinyidai.quality import service
 from xinyidai.quality.rules import QualityRuleRefused
+from xinyidai.quality.service import judging
 
 
 @pytest.fixture
@@ -88,6 +89,17 @@ async def test_a_correction_that_breaks_the_rule_again_keeps_the_finding_at_its_
     (one,) = await office.findings()
     assert (one.delivery_no, one.line_no, one.rule_code, one.state.value) == (2, 2, "electricity.tariff", "open")
     assert one.first_seen_at == office.noon
+
+
+async def test_no_finding_closes_because_more_rows_fail_than_are_kept_one_by_one(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = [electricity(f"2023-0{month}", charged_yuan="70000.00") for month in (3, 4, 5)]
+    await office.deliver("electricity", wrong)
+    monkeypatch.setattr(judging, "MAX_FINDINGS", 1)
+    await office.deliver("electricity", [row | {"charged_yuan": "71000.00"} for row in wrong], after_hours=1)
+
+    assert sorted(await office.found()) == [(2, line, "electricity.tariff", "open") for line in (1, 2, 3)]
 
 
 async def test_what_was_superseded_before_it_was_judged_is_left_out(office: Office) -> None:

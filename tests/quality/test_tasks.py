@@ -5,6 +5,7 @@ from pathlib import Path
 
 from builders_operations import a_colleague
 from builders_quality import an_office, electricity
+from builders_sources import a_row
 from conftest import Database
 from sqlalchemy import text
 
@@ -35,6 +36,36 @@ async def test_a_delivery_wakes_the_rules_and_hours_and_days_the_rest(
     assert await office.found() == [
         (1, 1, "electricity.tariff", "open"),
         (1, None, "electricity.silent", "open"),
+    ]
+
+
+async def test_findings_of_a_rule_are_withdrawn_with_the_version_that_found_them(
+    database: Database, tmp_path: Path, noon: datetime
+) -> None:
+    new_year = datetime(2025, 1, 1, 4, tzinfo=noon.tzinfo)
+    office = await an_office(database, tmp_path, noon=new_year - timedelta(days=1))
+    nil = {"tax_kind": "vat", "declared_sales_yuan": "0.00", "paid_yuan": "0.00"}
+    rows = [nil | {"month": f"2024-0{month}", "filed_on": f"2024-0{month + 1}-10"} for month in (3, 4)]
+    await office.deliver("tax_filing", rows)
+    before = await office.found()
+
+    for now in (office.noon, new_year):
+        async with in_transaction(database.worker) as session:
+            await act_as_platform(session, now=now)
+            await tasks.withdraw_findings(session, now)
+    office.noon = new_year
+    after = await office.found()
+    invoiced = a_row(office.code, issued_on="2024-03-05", net_yuan="6000.00", tax_yuan="60.00", gross_yuan="6060.00")
+    await office.deliver("vat_invoice", [invoiced])
+    await office.link()
+
+    late = [(1, line, "tax_filing.late", "open") for line in (1, 2)]
+    nil_returns = [(1, line, "tax_filing.nil_return") for line in (1, 2)]
+    assert [one for one in before if one not in late] == [(*one, "open") for one in nil_returns]
+    assert [one for one in after if one not in late] == [(*one, "withdrawn") for one in nil_returns]
+    found_again = [one for one in await office.findings() if one.rule_version == 2]
+    assert [(one.line_no, one.rule_code, one.state.value) for one in found_again] == [
+        (1, "tax_filing.nil_return", "open")
     ]
 
 

@@ -10,9 +10,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 from builders_consents import a_consent
+from builders_demands import a_draft
+from builders_documents import a_document
+from builders_objections import a_disputed_firm, an_objection
 from builders_parties import a_credit_code, a_firm
 from builders_sources import a_csv, a_record, an_agency, rows_of
 from conftest import Database
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xinyidai.access.rules import PrincipalKind, Viewer
 from xinyidai.access.service import act_as, act_as_platform
@@ -21,7 +26,8 @@ from xinyidai.foundation import outbox
 from xinyidai.foundation.database import in_transaction
 from xinyidai.foundation.errors import NotAllowed, NotFound
 from xinyidai.rights import queries, service
-from xinyidai.rights.rules import LINK_LASTS, ArchiveGone, AskedAlready, RequestKind, RequestState, RequestView
+from xinyidai.rights.rules import LINK_LASTS, ArchiveGone, AskedAlready, RequestKind, RequestState, RequestView, told
+from xinyidai.rights.service import carrying_out
 from xinyidai.sources import service as sources
 from xinyidai.sources.rules import DeliveryKind
 from xinyidai.sources.rules.keeping import KeptFor
@@ -93,10 +99,48 @@ async def test_an_export_holds_the_facts_their_sources_and_everything_about_them
         "consents.json": None,
         "decisions.json": None,
         "profile.json": None,
+        "demands.json": None,
+        "loans.json": None,
+        "objections.json": None,
+        "repairs.json": None,
+        "documents.json": None,
+        "derived_values.json": None,
     }
     assert (len(invoices), consent["id"], consent["state"]) == (6, str(place.consent_id), "active")
     assert "sources.delivered" in packed.read("who_read.csv").decode()
     assert json.loads(packed.read("profile.json"))["invoices"] == 5
+
+
+async def test_an_export_holds_what_the_firm_did_and_nothing_of_another(database: Database, noon: datetime) -> None:
+    async with in_transaction(database.worker) as session:
+        await act_as_platform(session, now=noon)
+        mine, anothers = await a_disputed_firm(session, now=noon), await a_disputed_firm(session, now=noon)
+        evidence = await a_document(session, mine.firm, now=noon)
+        await an_objection(session, mine, text="这张发票的金额少了一位", document_ids=[evidence.id], now=noon)
+        await an_objection(session, anothers, text="别家的话别家的话", now=noon)
+        for one in (mine, anothers):
+            await act_as(session, one.firm, now=noon)
+            await a_draft(session, one.firm, now=noon)
+
+    place = Place(database, mine.firm, None, noon)
+    done = await place.ask(RequestKind.EXPORT)
+
+    packed = zipfile.ZipFile(io.BytesIO(await place.fetch(done, at=noon)))
+    read = {name: json.loads(packed.read(f"{name}.json")) for name in ("demands", "objections", "documents", "loans")}
+    (objection,) = read["objections"]
+    assert [one["demand"]["amount_fen"] for one in read["demands"]] == [50_000_000]
+    assert (objection["text"], objection["objection"]["document_ids"]) == ("这张发票的金额少了一位", [str(evidence.id)])
+    assert [(one["name"], one["digest"]) for one in read["documents"]] == [("判决书.pdf", evidence.digest.hex())]
+    assert read["loans"] == []
+    everything = b"".join(packed.read(name) for name in packed.namelist()).decode()
+    assert "别家的话" not in everything
+    assert anothers.code not in everything
+
+
+@given(st.floats(), st.sampled_from(["plain", "inside"]))
+def test_a_float_is_not_told(value: float, where: str) -> None:
+    with pytest.raises(TypeError):
+        told({"plain": value, "inside": [{"a": (value,)}]}[where])
 
 
 async def test_the_link_is_the_firms_owners_alone_and_ends(place: Place, admin: asyncpg.Connection) -> None:
@@ -122,9 +166,9 @@ async def test_the_link_is_the_firms_owners_alone_and_ends(place: Place, admin: 
 async def test_what_a_consent_covers_and_what_is_open_stays_and_says_why(place: Place) -> None:
     done = await place.ask(RequestKind.DELETION)
 
-    told = {one.item_code: (one.facts, one.reason, one.until) for one in done.stays}
+    stays = {one.item_code: (one.facts, one.reason, one.until) for one in done.stays}
     assert (done.state, done.facts_deleted) == (RequestState.DONE, 0)
-    assert told == {
+    assert stays == {
         "tax_grade": (1, KeptFor.PUBLIC, place.noon + timedelta(days=1830)),
         "vat_invoice": (5, KeptFor.CONSENT, place.noon + timedelta(days=90)),
     }
@@ -144,6 +188,29 @@ async def test_what_nothing_holds_any_more_goes_at_once_though_its_data_life_is_
     assert (done.facts_deleted, [one.item_code for one in done.stays]) == (5, ["tax_grade"])
     assert await admin.fetchval("SELECT count(*) FROM sources.invoice_fact") == 0
     assert [row["reason"] for row in reasons] == ["asked"]
+
+
+async def test_one_request_that_fails_holds_up_nobody_elses(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with in_transaction(place.database.worker) as session:
+        await act_as_platform(session, now=place.noon)
+        other = await a_firm(session, now=place.noon)
+    for viewer, kind in ((place.firm, RequestKind.EXPORT), (other, RequestKind.DELETION)):
+        async with in_transaction(place.database.app) as session:
+            await act_as(session, viewer, now=place.noon)
+            await service.ask(session, viewer, kind, now=place.noon)
+
+    async def fails(*_asked: object, **_told: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(carrying_out, "gather", fails)
+    async with in_transaction(place.database.worker) as session:
+        await act_as_platform(session, now=place.noon)
+        await service.carry_out_waiting(session, now=place.noon)
+
+    connection = await asyncpg.connect(place.database.admin_dsn)
+    states = await connection.fetch("SELECT kind, state FROM rights.request ORDER BY kind")
+    await connection.close()
+    assert [tuple(row) for row in states] == [("deletion", "done"), ("export", "asked")]
 
 
 async def test_a_second_request_waits_until_the_first_is_carried_out(place: Place) -> None:

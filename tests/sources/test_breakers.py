@@ -29,7 +29,7 @@ from xinyidai.sources.queries.breakers import breakers
 from xinyidai.sources.routes import router
 from xinyidai.sources.rules.breakers import FAILURES_TO_OPEN, FIRST_REST, LONGEST_REST, Breaker, BreakerState
 from xinyidai.sources.rules.pull_parts import PartState, PullReason
-from xinyidai.sources.rules.pulls import ITEMS_OF, MAX_PUT_OFFS, PullSource, PullState, PullView
+from xinyidai.sources.rules.pulls import ITEMS_OF, KEPT_WAITING, MAX_PUT_OFFS, PullSource, PullState, PullView
 from xinyidai.sources.service import connecting, pulling
 
 METERS = PullSource.UTILITIES
@@ -134,7 +134,8 @@ async def test_a_source_that_fails_in_a_row_rests_and_pulls_wait_without_spendin
 
     breaker = await place.breaker()
     assert (breaker.state, breaker.last_reason) == (BreakerState.OPEN, PullReason.SILENT)
-    assert (await place.see(place.firms[0], first.id)).state is PullState.TIMED_OUT
+    kept = await place.see(place.firms[0], first.id)
+    assert (kept.state, kept.reason, kept.attempts) == (PullState.PENDING, PullReason.SOURCE_AWAY, 0)
     assert wait is not None
     assert timedelta(0) < wait <= FIRST_REST
     assert (shown.state, shown.reason, shown.attempts) == (PullState.PENDING, PullReason.SOURCE_AWAY, 0)
@@ -203,13 +204,31 @@ async def test_operator_api_and_doctor_say_which_source_is_away(
     assert checks["deliveries"].is_ok
 
 
-async def test_waiting_for_a_source_ends_too(place: Place, admin: asyncpg.Connection) -> None:
+async def test_a_source_that_asks_for_patience_is_not_taken_for_one_that_is_back(
+    place: Place, admin: asyncpg.Connection
+) -> None:
+    asked = await place.ask(place.firms[0])
+    await admin.execute(
+        "INSERT INTO sources.source_breaker (source, state, failures, openings, rests_until)"
+        " VALUES ('utilities', 'open', 5, 1, now() - interval '1 second')"
+    )
+
+    await place.attempt(Scripted([SourceBusy("utilities", retry_after=timedelta(seconds=7))]), asked.id)
+
+    breaker = await place.breaker()
+    assert (breaker.state, breaker.openings, breaker.last_reason) == (BreakerState.OPEN, 2, PullReason.QUOTA)
+
+
+@pytest.mark.parametrize(
+    "too_long", [f"put_offs = {MAX_PUT_OFFS}", f"asked_at = asked_at - interval '{KEPT_WAITING.days} days'"]
+)
+async def test_waiting_for_a_source_ends_too(place: Place, admin: asyncpg.Connection, too_long: str) -> None:
     asked = await place.ask(place.firms[0])
     await admin.execute(
         "INSERT INTO sources.source_breaker (source, state, failures, openings, rests_until)"
         " VALUES ('utilities', 'open', 5, 1, now() + interval '1 hour')"
     )
-    await admin.execute("UPDATE sources.pull SET put_offs = $1", MAX_PUT_OFFS)
+    await admin.execute(f"UPDATE sources.pull SET {too_long}")
 
     await place.attempt(Scripted(), asked.id)
 
@@ -278,6 +297,21 @@ def test_a_breaker_is_open_only_after_failures_in_a_row_and_never_rests_longer_t
         assert (breaker.state is BreakerState.CLOSED) == (in_a_row < FAILURES_TO_OPEN)
         assert (breaker.state is BreakerState.OPEN) == (breaker.rests_until is not None)
         assert breaker.rests_until is None or breaker.rests_until - wall <= LONGEST_REST
+
+
+def test_patience_that_is_asked_for_neither_opens_a_breaker_nor_closes_one() -> None:
+    failing = replace(Breaker(METERS), failures=FAILURES_TO_OPEN - 1)
+
+    asked = failing.busy(wall_at=NOW)
+    opened = asked.failed(PullReason.SILENT, wall_at=NOW)
+
+    assert asked == failing
+    assert opened.state is BreakerState.OPEN
+    assert opened.busy(wall_at=NOW) == opened
+
+
+def test_a_pull_waits_for_a_month_at_full_rests() -> None:
+    assert MAX_PUT_OFFS * LONGEST_REST >= 2 * KEPT_WAITING
 
 
 def test_who_tries_and_falls_silent_is_followed_by_another() -> None:

@@ -57,6 +57,7 @@ def test_an_item_has_data_or_a_reason_and_never_both(asking: Asking) -> None:
     assert (found.delivered is None) == (found.why_not is not None)
     assert found.is_granted or found.delivered is None
     assert found.delivered is None or found.delivered.facts > 0
+    assert found.is_stale == (found.delivered is not None and asking.is_silent)
 
 
 @given(st.lists(askings, max_size=5))

@@ -1,6 +1,7 @@
 """Pulling from the tax bureau over real HTTP: what is stored, what is retried, what a consent taken back stops."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ from xinyidai.sources.routes import router
 from xinyidai.sources.rules.pull_parts import PullReason
 from xinyidai.sources.rules.pulls import (
     MAX_ATTEMPTS,
+    Claimed,
     PullSource,
     PullState,
     PullUnderWay,
@@ -161,7 +163,7 @@ async def test_the_same_months_again_store_nothing_twice(place: Place, admin: as
     third = await place.attempt(await place.ask("third"))
 
     assert (second.received, second.loaded) == (9, 2)
-    assert (third.received, third.loaded, third.delivery_id) == (9, 0, second.delivery_id)
+    assert (third.received, third.loaded) == (9, 0)
     assert await facts(admin) == 9
     assert await admin.fetchval("SELECT count(*) FROM sources.rejected_row") == 0
 
@@ -241,6 +243,25 @@ async def test_an_item_taken_back_in_mid_pull_stops_it_while_the_consent_stands(
     assert await admin.fetchval("SELECT state FROM consents.consent WHERE id = $1", wide.id) == "active"
 
 
+async def test_an_item_taken_back_before_the_call_is_not_asked_for(place: Place) -> None:
+    async with in_transaction(place.database.worker) as session:
+        await act_as_platform(session, now=place.noon)
+        await consents.revoke(session, place.firm, place.consent_id, now=place.noon)
+        wide = await a_consent(session, place.firm, item_codes=["vat_invoice", "tax_filing"], now=place.noon)
+    asked = await place.ask()
+    async with in_transaction(place.database.app) as session:
+        await act_as(session, place.firm, now=place.noon)
+        await consents.withdraw_item(session, place.firm, wide.id, "tax_filing", now=place.noon)
+
+    async with in_transaction(place.database.worker) as session:
+        await act_as_platform(session, now=place.noon)
+        claimed = await service.claim_pull(session, asked.id, now=place.noon)
+
+    assert isinstance(claimed, Claimed)
+    assert "vat_invoice" in claimed.item_codes
+    assert "tax_filing" not in claimed.item_codes
+
+
 async def take_item_back(place: Place, consent_id: UUID) -> None:
     """Withdraw the invoices from the bureau's thread, which has no loop of the test's."""
     connection = await asyncpg.connect(place.database.admin_dsn)
@@ -281,30 +302,77 @@ async def test_a_short_quota_is_waited_out_and_a_long_one_put_off(place: Place, 
 
     waiting = await place.see(asked)
     assert later.value.after == timedelta(seconds=30)
-    assert (waiting.state, waiting.reason, waiting.attempts) == (PullState.PENDING, PullReason.QUOTA, 1)
+    assert (waiting.state, waiting.reason, waiting.attempts) == (PullState.PENDING, PullReason.QUOTA, 0)
     with pytest.raises(TryLater):
         await place.attempt(asked)
     await admin.execute("UPDATE sources.pull SET retries_at = NULL")
     assert (await place.attempt(asked)).state is PullState.READY
 
 
-@pytest.mark.parametrize(
-    ("status", "state", "reason"),
-    [(500, PullState.FAILED, PullReason.FAULTY), (429, PullState.TIMED_OUT, PullReason.QUOTA)],
-)
-async def test_tries_are_bounded(
-    place: Place, admin: asyncpg.Connection, status: int, state: PullState, reason: PullReason
-) -> None:
-    asked = await place.ask()
-    place.bureau.refusals = [(status, {"Retry-After": "9"})] * MAX_ATTEMPTS
-
+async def try_in_vain(place: Place, admin: asyncpg.Connection, asked: PullView, *, others_are_answered: bool) -> None:
+    """Let a worker try as often as it may but once, while the bureau fails this pull and perhaps nobody else."""
     for _ in range(MAX_ATTEMPTS - 1):
         with pytest.raises(TryLater):
             await place.attempt(asked)
         await admin.execute("UPDATE sources.pull SET retries_at = NULL")
+        if others_are_answered:
+            await admin.execute("UPDATE sources.source_breaker SET failures = 0")
+
+
+async def test_tries_are_bounded_where_the_source_answers_others(place: Place, admin: asyncpg.Connection) -> None:
+    asked = await place.ask()
+    place.bureau.refusals = [(500, {})] * MAX_ATTEMPTS
+
+    await try_in_vain(place, admin, asked, others_are_answered=True)
     ended = await place.attempt(asked)
 
-    assert (ended.state, ended.reason, ended.attempts) == (state, reason, MAX_ATTEMPTS)
+    assert (ended.state, ended.reason, ended.attempts) == (PullState.FAILED, PullReason.FAULTY, MAX_ATTEMPTS)
+
+
+@pytest.mark.parametrize(("status", "reason"), [(500, PullReason.SOURCE_AWAY), (429, PullReason.QUOTA)])
+async def test_a_source_that_fails_everybody_ends_no_pull_and_is_asked_less_and_less(
+    place: Place, admin: asyncpg.Connection, status: int, reason: PullReason
+) -> None:
+    asked = await place.ask()
+    place.bureau.refusals = [(status, {"Retry-After": "9"})] * MAX_ATTEMPTS
+
+    await try_in_vain(place, admin, asked, others_are_answered=False)
+    with pytest.raises(TryLater) as later:
+        await place.attempt(asked)
+    waiting = await place.see(asked)
+    await admin.execute("UPDATE sources.pull SET retries_at = NULL")
+    await admin.execute("UPDATE sources.source_breaker SET rests_until = now() WHERE state = 'open'")
+    done = await place.attempt(asked)
+
+    assert later.value.after == timedelta(seconds=2**MAX_ATTEMPTS)
+    assert (waiting.state, waiting.reason, waiting.attempts) == (PullState.PENDING, reason, 0)
+    assert {part.reason for part in waiting.parts if part.ended_at is None} == {reason}
+    assert done.state is PullState.READY
+
+
+async def test_a_newer_code_takes_the_place_of_one_that_waits_unused(place: Place, admin: asyncpg.Connection) -> None:
+    first = await place.ask("runs out meanwhile")
+    place.bureau.refusals = [(500, {})]
+    with pytest.raises(TryLater):
+        await place.attempt(first)
+    place.bureau.codes.clear()
+
+    second = await place.ask("given anew")
+    await admin.execute("UPDATE sources.pull SET retries_at = NULL")
+
+    assert second.id == first.id
+    assert (await place.attempt(second)).state is PullState.READY
+
+
+async def test_who_has_its_access_already_needs_no_other_code(place: Place) -> None:
+    asked = await place.ask()
+    place.bureau.page_size = 2
+    place.bureau.before_page = lambda number: setattr(place.bureau, "refusals", [(503, {"Retry-After": "30"})] * 2)
+    with pytest.raises(TryLater):
+        await place.attempt(asked)
+
+    with pytest.raises(PullUnderWay):
+        await place.ask("another")
 
 
 async def test_a_bureau_that_is_away_is_silent(place: Place) -> None:
@@ -331,10 +399,21 @@ async def test_another_firms_invoices_are_not_taken_for_this_ones(place: Place, 
 
 async def test_two_workers_make_one_attempt(place: Place) -> None:
     asked = await place.ask()
+    reading, tried = threading.Event(), threading.Event()
 
-    outcomes = await asyncio.gather(*(place.attempt(asked) for _ in range(2)), return_exceptions=True)
+    def hold(_number: int) -> None:
+        reading.set()
+        tried.wait(20)
 
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["PullView", "TryLater"]
+    place.bureau.before_page = hold
+
+    first = asyncio.create_task(place.attempt(asked))
+    await asyncio.to_thread(reading.wait, 20)
+    with pytest.raises(TryLater):
+        await place.attempt(asked)
+    tried.set()
+
+    assert (await first).state is PullState.READY
     assert place.bureau.calls.count("POST /tax/token") == 1
 
 

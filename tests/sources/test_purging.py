@@ -20,6 +20,7 @@ from xinyidai.access.rules import Viewer
 from xinyidai.access.service import act_as, act_as_platform
 from xinyidai.consents import service as consents
 from xinyidai.consents.rules import Purpose
+from xinyidai.foundation import outbox
 from xinyidai.foundation.database import in_transaction, lock_key
 from xinyidai.foundation.sealing import seal, verify
 from xinyidai.foundation.timetable import moment_of
@@ -33,6 +34,7 @@ from xinyidai.worker import load_rooms
 
 load_rooms()
 LIFE, TERM = 30, 10
+ITEMS = ("vat_invoice", "electricity")
 DAY = timedelta(days=1)
 
 
@@ -98,17 +100,16 @@ class Place:
         assert isinstance(found, int)
         return found
 
-    async def consent(self, *, after: timedelta, days: int = TERM) -> UUID:
+    async def consent(self, *, after: timedelta, days: int = TERM, items: Sequence[str] = ITEMS) -> UUID:
         """Let the firm consent anew."""
         async with in_transaction(self.database.worker) as session:
             await act_as_platform(session, now=self.noon + after)
             given = await a_consent(
-                session, self.firm, days=days, data_life_days=LIFE, item_codes=ITEMS, now=self.noon + after
+                session, self.firm, days=days, data_life_days=LIFE, item_codes=items, now=self.noon + after
             )
         return given.id
 
 
-ITEMS = ("vat_invoice", "electricity")
 OVER = (TERM + LIFE) * DAY
 
 
@@ -300,11 +301,57 @@ async def test_a_batch_is_bounded_and_the_next_goes_on(place: Place, monkeypatch
     monkeypatch.setattr(purging, "MAX_FACTS_A_BATCH", 3)
     monkeypatch.setattr(purging, "LINES_A_STONE", 2)
 
-    reports = [await place.purge(after=OVER) for _batch in range(3)]
+    reports = [await place.purge(after=OVER)]
+    woken = await place.admin.fetchval("SELECT count(*) FROM foundation.outbox_event WHERE name = 'PurgeGoesOn'")
+    reports += [await place.purge(after=OVER) for _batch in range(2)]
     await place.seal()
 
     assert [(one.facts, one.is_more) for one in reports] == [(3, True), (2, False), (0, False)]
-    assert (await place.count("tombstone"), await place.found()) == (3, [])
+    assert (woken, await place.count("tombstone"), await place.found()) == (1, 3, [])
+
+
+async def test_an_event_wakes_the_next_batch_and_who_keeps_theirs_holds_up_nobody(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purging, "MAX_FIRMS_A_BATCH", 1)
+    others = [await another_firm(place) for _one in range(2)]
+    firms = sorted([place.firm.organisation_id, *others])
+    holds = [Hold(firms[0], KeptFor.LOAN, firms[0], known_at=place.noon + OVER)]
+
+    async def keeps(_session: object, asked: Sequence[UUID]) -> list[Hold]:
+        return [one for one in holds if one.firm_id in asked]
+
+    monkeypatch.setitem(purging._finders, KeptFor.LOAN, keeps)
+    await place.purge(after=OVER)
+    await outbox.drain(place.database.worker, now=place.noon + OVER)
+
+    left = await place.admin.fetch("SELECT DISTINCT firm_id FROM sources.invoice_fact")
+    woken = await place.admin.fetchval("SELECT count(*) FROM foundation.outbox_event WHERE name = 'PurgeGoesOn'")
+    assert ([row["firm_id"] for row in left], woken) == ([firms[0]], 2)
+
+
+async def another_firm(place: Place) -> UUID:
+    """Return one more firm with two invoices under a consent that ends as the first one's does."""
+    code = a_credit_code()
+    async with in_transaction(place.database.worker) as session:
+        await act_as_platform(session, now=place.noon)
+        firm = await a_firm(session, credit_code=code, now=place.noon)
+        await a_consent(session, firm, days=TERM, data_life_days=LIFE, item_codes=ITEMS, now=place.noon)
+    await place.deliver(rows_of(code, 2))
+    await place.seal()
+    return firm.organisation_id
+
+
+async def test_an_open_item_under_a_consent_in_force_is_not_looked_at(place: Place) -> None:
+    old = timedelta(days=1831)
+    await place.deliver_records("tax_grade", [a_record("tax_grade", place.code)])
+    await place.seal()
+    await place.purge(after=OVER)
+    found = await place.finds(after=old)
+
+    await place.consent(after=old, items=("vat_invoice", "tax_grade"))
+
+    assert (found, await place.finds(after=old)) == (True, False)
 
 
 async def test_what_was_purged_is_taken_in_again_when_the_firm_consents_again(place: Place) -> None:

@@ -12,7 +12,7 @@ from xinyidai.foundation.timetable import Rhythm, every
 log = structlog.get_logger()
 
 
-@every(Rhythm.MINUTE, name="audit.seal")
+@every(Rhythm.MINUTE, name="audit.seal", comes_last=True)
 async def seal_streams(session: AsyncSession, now: datetime) -> None:
     """Seal what has committed since the last run into Merkle blocks."""
     await act_as_platform(session, now=now)

@@ -40,6 +40,7 @@ WAYS = {
     "vat_invoice": "files (CSV, Parquet), HTTP, pulled from the tax provider",
     **dict.fromkeys(("tax_filing", "tax_grade", "tax_arrears"), "files, HTTP, pulled from the tax provider"),
     **dict.fromkeys(("electricity", "water", "gas"), "files, HTTP, pulled from the utilities"),
+    **dict.fromkeys(("social_insurance", "housing_fund"), "files, HTTP, daily files of the benefits office"),
     **dict.fromkeys(("judgment", "enforcement"), "files, HTTP, asked of the courts, which call back"),
     **dict.fromkeys(("import_export", "logistics"), "files, HTTP, pulled from the customs office"),
     "loan_outcome": "HTTP from the lender",

@@ -107,11 +107,15 @@ _COVERAGE: JsonDict = {
     "covers_from": "2023-06-01",
     "covers_to": "2025-05-30",
     "why_not": None,
+    "is_stale": False,
 }
 
 
 class CoverageOut(BaseModel):
-    """What there is of one item; `facts` and the period are null wherever nothing may be read, and then says why."""
+    """What there is of one item; `facts` and the period are null wherever nothing may be read, and then says why.
+
+    `is_stale` is true where newer facts were asked for and their source has not answered since.
+    """
 
     model_config = ConfigDict(json_schema_extra={"example": _COVERAGE})
 
@@ -122,6 +126,7 @@ class CoverageOut(BaseModel):
     covers_from: str | None
     covers_to: str | None
     why_not: WhyNot | None
+    is_stale: bool
 
     @classmethod
     def of(cls, found: Coverage) -> "CoverageOut":
@@ -135,6 +140,7 @@ class CoverageOut(BaseModel):
             covers_from=None if there is None else there.covers_from,
             covers_to=None if there is None else there.covers_to,
             why_not=found.why_not,
+            is_stale=found.is_stale,
         )
 
 

@@ -68,6 +68,7 @@ _OPERATOR = (
     NavItem("/operator/objections", msg("异议与修复"), "shield"),
     NavItem("/operator/reports", msg("报告"), "paper"),
     NavItem("/operator/models", msg("评分模型"), "chart"),
+    NavItem("/operator/provider-keys", msg("签名密钥"), "shield"),
     NavItem("/operator/institutions", msg("机构与人员"), "people"),
     NavItem("/operator/city", msg("模拟城市"), "bank", is_of_sandbox=True),
 )

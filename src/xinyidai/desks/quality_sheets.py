@@ -28,6 +28,7 @@ STATES: Final[Mapping[FindingState, Message]] = {
     FindingState.OPEN: msg("待更正"),
     FindingState.CORRECTED: msg("已更正"),
     FindingState.WAIVED: msg("已豁免"),
+    FindingState.WITHDRAWN: msg("已撤回（规则停用）"),
 }
 WAIVERS: Final[Mapping[WaiverState, Message]] = {
     WaiverState.ASKED: msg("待审核"),

@@ -116,12 +116,16 @@ Due = Row[tuple[str, str, datetime]]
 
 @dataclass(frozen=True)
 class Job:
-    """A verb that time wakes: ``run(session, now)`` in one transaction of its own; without `finds`, in every period."""
+    """A verb that time wakes: ``run(session, now)`` in one transaction of its own; without `finds`, in every period.
+
+    What only watches, seals or judges `comes_last` in a tick: nobody waits for it.
+    """
 
     name: str
     rhythm: Rhythm
     run: RunJob
     finds: FindWork | None = None
+    comes_last: bool = False
 
 
 class JobDue(SQLModel, table=True):
@@ -146,14 +150,16 @@ class JobDue(SQLModel, table=True):
 _jobs: dict[str, Job] = {}
 
 
-def every(rhythm: Rhythm, *, name: str, finds: FindWork | None = None) -> Callable[[RunJob], RunJob]:
+def every(
+    rhythm: Rhythm, *, name: str, finds: FindWork | None = None, comes_last: bool = False
+) -> Callable[[RunJob], RunJob]:
     """Register an async function ``(session, now)`` as a job of the timetable, which rests while `finds` finds nothing.
 
     Give `finds` the statement that the job itself works through, so that the two cannot differ.
     """
 
     def register(run: RunJob) -> RunJob:
-        _jobs[name] = Job(name, rhythm, run, finds)
+        _jobs[name] = Job(name, rhythm, run, finds, comes_last)
         return run
 
     return register
@@ -195,7 +201,8 @@ async def tick(sessions: Sessions, *, now: datetime, act_as: ActAs) -> int:
         log.exception("look_for_work_failed")
         async with in_transaction(sessions) as session:
             due, idle = await _due(session, known, now=now), set()
-    return sum([await _run_due(sessions, known[row.job], row) for row in due if row.job not in idle])
+    found = sorted((row for row in due if row.job not in idle), key=lambda row: (known[row.job].comes_last, row.job))
+    return sum([await _run_due(sessions, known[row.job], row) for row in found])
 
 
 async def _due(session: AsyncSession, known: Mapping[str, Job], *, now: datetime) -> list[Due]:

@@ -12,7 +12,7 @@ from xinyidai.ledger.queries import check_books
 log = structlog.get_logger()
 
 
-@every(Rhythm.DAY, name="ledger.check_books")
+@every(Rhythm.DAY, name="ledger.check_books", comes_last=True)
 async def check_books_daily(session: AsyncSession, now: datetime) -> None:
     """Check every journal, book and account; each fault is an error in the log, by name."""
     await act_as_platform(session, now=now)

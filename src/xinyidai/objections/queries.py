@@ -36,6 +36,9 @@ from xinyidai.objections.rules.repairs import (
     Severity,
 )
 from xinyidai.parties.rules import PLATFORM_ID
+from xinyidai.sources.queries.lineage import later_versions
+from xinyidai.sources.rules.origins import FactRef as Record
+from xinyidai.sources.rules.records.kinds import KINDS
 
 OVERSEES = (OrganisationKind.OPERATOR, OrganisationKind.REGULATOR)
 
@@ -59,7 +62,8 @@ async def repaired_refs(session: AsyncSession, firm_ids: Sequence[UUID], at: dat
     """Return which records of these firms may not be used at a moment, because they were repaired by then.
 
     By the rule in force at `at`: where it ends publication alone, a repaired record may still be used. A reader of
-    facts for a decision passes the decision's own moment, so that an old one replays with what it knew.
+    facts for a decision passes the decision's own moment, so that an old one replays with what it knew. What its source
+    delivers anew of a repaired record is the same record: an end of publication, say, that a repair brought about.
     """
     ending = {one.severity.value for one in await repair_rules_on(session, business_date(at)) if one.ends_use}
     statement = select(Repair).where(
@@ -69,8 +73,12 @@ async def repaired_refs(session: AsyncSession, firm_ids: Sequence[UUID], at: dat
         col(Repair.severity).in_(ending),
     )
     async with platform_scope(session):
-        rows = (await session.execute(statement)).scalars().all()
-    return frozenset(ref_of(row) for row in rows)
+        refs = [ref_of(row) for row in (await session.execute(statement)).scalars()]
+        asked = [Record(KINDS[one.kind.value].table, one.firm_id, one.delivery_no, one.line_no) for one in refs]
+        later = await later_versions(session, asked)
+    return frozenset(refs) | {
+        FactRef(FactKind(one.item_code), one.firm_id, one.delivery_no, one.line_no) for one in later
+    }
 
 
 async def cases_of(session: AsyncSession, ref: FactRef) -> tuple[tuple[ObjectionView, ...], tuple[RepairView, ...]]:

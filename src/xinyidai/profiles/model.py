@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ml.features.invoice_rows import InvoiceColumns
-from xinyidai.profiles.rules.readings import IndicatorText, Measure, Reading
+from xinyidai.profiles.rules.readings import INVOICES, IndicatorText, Measure, Reading
 from xinyidai.profiles.rules.record_readings import RecordText
 from xinyidai.sources.rules.amounts import BoolArray
 from xinyidai.sources.rules.invoices import Invoices
@@ -48,6 +48,15 @@ def fed_by(invoice: Invoices, *, as_of: datetime) -> tuple[str, ...]:
     found = reads.looked_at(asked, _columns_of(invoice), as_of=pd.Timestamp(as_of))
     looks = {one for one, looked in zip(asked, found, strict=True) if looked.read.any()}
     return tuple(one.code for one in INDICATORS if one.reads in looks)
+
+
+def records_fed_by(invoice: Invoices, *, as_of: datetime) -> tuple[str, ...]:
+    """Return the indicators from records that set them beside sales in which an invoice, given as a single row, is."""
+    from ml.features.records import records_read
+
+    sales = {INVOICES: _sales_by_month(invoice)}
+    beside = [text.code for text in record_texts() if INVOICES in text.item_codes]
+    return tuple(code for code in beside if records_read(code, sales, as_of=pd.Timestamp(as_of))[INVOICES].any())
 
 
 def _columns_of(invoices: Invoices) -> InvoiceColumns:
@@ -159,7 +168,7 @@ def compute_records(
     """
     from ml.features.records import record_indicators
 
-    asked = dict(records) if sales is None else {**records, "vat_invoice": _sales_by_month(sales)}
+    asked = dict(records) if sales is None else {**records, INVOICES: _sales_by_month(sales)}
     frame = record_indicators(asked, as_of=pd.Timestamp(as_of))
     measures = {text.code: text.measure for text in record_texts()}
     return {

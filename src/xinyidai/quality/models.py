@@ -62,11 +62,11 @@ class Finding(SQLModel, table=True):
             "line_no",
             "rule_code",
             unique=True,
-            postgresql_where=text("state <> 'corrected'"),
+            postgresql_where=text("state IN ('open', 'waived')"),
             postgresql_nulls_not_distinct=True,
         ),
         Index("ix_finding_sender_id_id", "sender_id", "id"),
-        Index("ix_finding_firm_id_open", "firm_id", postgresql_where=text("state = 'open'")),
+        Index("ix_finding_firm_id_standing", "firm_id", postgresql_where=text("state IN ('open', 'waived')")),
         Index("ix_finding_waiver_until_on", "waiver_until_on", postgresql_where=text("state = 'waived'")),
         {"schema": "quality"},
     )

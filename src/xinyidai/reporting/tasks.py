@@ -12,7 +12,7 @@ from xinyidai.reporting import queries
 log = structlog.get_logger()
 
 
-@every(Rhythm.DAY, name="reporting.reconcile")
+@every(Rhythm.DAY, name="reporting.reconcile", comes_last=True)
 async def reconcile(session: AsyncSession, now: datetime) -> None:
     """Compare loans, ledger and covers; a difference is logged with its reference for the operator."""
     await act_as_platform(session, now=now)

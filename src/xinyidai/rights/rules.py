@@ -5,9 +5,11 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
+from decimal import Decimal
+from enum import Enum, StrEnum
 from typing import Final, NewType
 from uuid import UUID
 
@@ -118,6 +120,33 @@ def together(holdings: Sequence[Holding]) -> tuple[Holding, ...]:
             one = Holding(one.item_code, before.facts + one.facts, one.reason, until)
         found[key] = one
     return tuple(found[key] for key in sorted(found) if found[key].facts)
+
+
+def told(value: object) -> Json:
+    """Return a view, or several, as the archive tells them: fields by name, ids and codes as text, moments in ISO 8601.
+
+    Raises
+    ------
+    TypeError
+        Something inside has no one text: a float.
+    """
+    if isinstance(value, Enum):
+        return str(value.value)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str | UUID | Decimal):
+        return str(value)
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {str(key): told(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence | AbstractSet):
+        return [told(inner) for inner in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: told(getattr(value, field.name)) for field in fields(value)}
+    raise TypeError(f"{type(value).__name__} has no text of its own")
 
 
 def pack(sheets: Sequence[Sheet], documents: Mapping[str, Json], *, made_at: datetime) -> bytes:

@@ -33,6 +33,21 @@ class FactsPurged:
 
 
 @dataclass(frozen=True)
+class PurgeGoesOn:
+    """A batch of the purge ended at one of its bounds; the next is to look at the firms `after` this one.
+
+    Empty where the next begins where this one did.
+    """
+
+    after: str
+
+    @property
+    def aggregate(self) -> str:
+        """Return the purge: there is one."""
+        return "purge"
+
+
+@dataclass(frozen=True)
 class PullAsked:
     """A firm let the platform fetch its facts; an outside system, `source`, is to be asked."""
 

@@ -15,9 +15,11 @@ from xinyidai.cli.story.acting import Stage
 from xinyidai.cli.story.cast import Desk
 from xinyidai.decisions.replay import replay_all
 from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.database import in_transaction
 from xinyidai.ledger import queries as ledger
 from xinyidai.reporting import queries as reporting
 from xinyidai.reporting.rules import Dimension
+from xinyidai.sources.queries.holdings import digest_of_holdings
 
 MAX_SEAL_ROUNDS: Final = 20
 SPAN: Final = timedelta(days=364)
@@ -109,6 +111,8 @@ async def end(stage: Stage, *, fund: Desk, regulator: Desk, seed: int, began_at:
         fund_balance = await agreement_queries.cash_fen(session, fund.party_id)
         imbalance = await ledger.imbalance_fen(session)
         digest = await digest_of_everything(session)
+    async with in_transaction(connected.auditor) as session:
+        held = await digest_of_holdings(session)
     seen = await _seen_by_regulator(stage, regulator, began_at)
     figures: dict[str, object] = {"seed": seed}
     figures |= {name: int(counts[name]) for name in _COUNTED_FIRST}
@@ -124,6 +128,7 @@ async def end(stage: Stage, *, fund: Desk, regulator: Desk, seed: int, began_at:
         "sealed": sum(state.sealed for state in verified.states),
         "unsealed": sum(state.unsealed for state in verified.states),
         "digest": digest,
+        "held_digest": held,
         "seconds": stage.seconds(),
     }
     return Ending(figures, verified)

@@ -16,7 +16,7 @@ import asyncpg
 
 from xinyidai.cli.demo.neighbours import CityPlan
 from xinyidai.foundation.migrating import newest_revision
-from xinyidai.sources.rules.pulls import PullSource
+from xinyidai.sources.service.connecting import OFFICES
 
 HALF_MADE: Final = "_making"
 MARKER: Final = "seeded.json"
@@ -55,7 +55,7 @@ class Keeper:
         if not self.plan.toml.exists():
             return {}
         told = tomllib.loads(self.plan.toml.read_text(encoding="utf-8"))
-        return {source.value: str(told[source.value]["client_secret"]) for source in PullSource if source.value in told}
+        return {office: str(told[office]["client_secret"]) for office in OFFICES if office in told}
 
     def save(self) -> None:
         """Keep the seeded database and files; a template appears whole or not at all."""

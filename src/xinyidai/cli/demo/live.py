@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from xinyidai.cli.demo.keeping import Keeper
 from xinyidai.cli.demo.neighbours import HOST, CityPlan, Neighbours, Watched, look_after, neighbours
-from xinyidai.cli.demo.once import connect_to_city, reading, seed_city
+from xinyidai.cli.demo.once import connect_to_city, pin_key, reading, seed_city
 from xinyidai.cli.servers import serve_http
 from xinyidai.cli.story.acting import Stage
 from xinyidai.cli.surroundings import (
@@ -34,7 +34,7 @@ from xinyidai.cli.surroundings import (
 )
 from xinyidai.foundation.errors import Refusal
 from xinyidai.foundation.progress import PreparationState, Progress
-from xinyidai.sources.rules.pulls import PullSource
+from xinyidai.sources.service.connecting import OFFICES
 from xinyidai.worker import connect_broker, load_rooms
 
 FIRMS: Final = 2_000
@@ -139,15 +139,16 @@ def run_live(*, seed: int, firms: int, port: int, city_port: int, reset: bool) -
         keeper = Keeper(around.embedded.dsn("postgres"), name, plan)
         _make_ready(keeper, around, reset=reset)
         known_there = keeper.client_secrets()
-        for source in PullSource if known_there else ():
+        for office in OFFICES if known_there else ():
             # A city founded before an office had us as a client goes on without it.
-            os.environ[f"{source.value.upper()}_CLIENT_SECRET"] = known_there.get(source.value, "")
-            if source.value not in known_there:
-                os.environ[f"{source.value.upper()}_CLIENT_ID"] = ""
+            os.environ[f"{office.upper()}_CLIENT_SECRET"] = known_there.get(office, "")
+            if office not in known_there:
+                os.environ[f"{office.upper()}_CLIENT_ID"] = ""
         around = connect_to_city(around, plan)
         living = plan.start(beside, goes_on=True)
         with reading(plan) as city:
             city.tell_clock("pause")
+            around = pin_key(around, city)
         load_rooms()
         preparing = Preparing(around, keeper, beside, f"http://{HOST}:{port}", living)
         thread = threading.Thread(target=preparing.run, name="preparing")

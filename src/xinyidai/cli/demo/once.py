@@ -28,6 +28,7 @@ from xinyidai.cli.surroundings import Connected, Surroundings, home, require_own
 from xinyidai.foundation.clock import add_months, business_date
 from xinyidai.foundation.settings import Settings, settings
 from xinyidai.sources.rules.pulls import PullSource
+from xinyidai.sources.service.connecting import OFFICES
 from xinyidai.worker import connect_broker, load_rooms
 
 FIRMS: Final = 200
@@ -47,6 +48,8 @@ def run_once(*, seed: int, firms: int, months: int, json_file: Path | None) -> N
         plan = CityPlan(folder, seed, firms, LOCKSTEP, free_port())
         known = connect_to_city(around, plan)
         plan.start(beside)
+        with reading(plan) as city:
+            known = pin_key(known, city)
         load_rooms()
 
         async def act(connected: Connected) -> Ending:
@@ -82,16 +85,18 @@ def connect_to_city(around: Surroundings, plan: CityPlan) -> Surroundings:
     os.environ["CITY_URL"] = plan.url
     os.environ["CITY_CLOCK_STAMP"] = str(plan.clock_stamp)
     os.environ["CITY_CONTROL_TOKEN"] = plan.token
-    os.environ.setdefault("TAX_CLIENT_ID", "xinyidai")
-    os.environ.setdefault("TAX_CLIENT_SECRET", secrets.token_urlsafe(32))
-    os.environ.setdefault("UTILITIES_CLIENT_ID", "xinyidai")
-    os.environ.setdefault("UTILITIES_CLIENT_SECRET", secrets.token_urlsafe(32))
-    os.environ.setdefault("COURTS_CLIENT_ID", "xinyidai")
-    os.environ.setdefault("COURTS_CLIENT_SECRET", secrets.token_urlsafe(32))
-    os.environ.setdefault("CUSTOMS_CLIENT_ID", "xinyidai")
-    os.environ.setdefault("CUSTOMS_CLIENT_SECRET", secrets.token_urlsafe(32))
+    for office in map(str.upper, OFFICES):
+        os.environ.setdefault(f"{office}_CLIENT_ID", "xinyidai")
+        os.environ.setdefault(f"{office}_CLIENT_SECRET", secrets.token_urlsafe(32))
     # Everybody in the city acts from one machine, and a bank's bot does in a minute what its people do in a month.
     os.environ.setdefault("REQUESTS_PER_MINUTE", "1000000")
+    settings.cache_clear()
+    return replace(around, settings=settings())
+
+
+def pin_key(around: Surroundings, city: CityReader) -> Surroundings:
+    """Pin the key that the office of the daily files signs with, as whoever connects a platform does, once."""
+    os.environ["BENEFITS_PUBLIC_KEY"] = city.benefits_key()
     settings.cache_clear()
     return replace(around, settings=settings())
 

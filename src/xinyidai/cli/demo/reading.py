@@ -79,6 +79,10 @@ class CityReader:
         answer.raise_for_status()
         return answer.text
 
+    def benefits_key(self) -> str:
+        """Return the key that the office of the daily files signs with: Ed25519, in base64."""
+        return str(self._json("GET", "/benefits/key")["public_key"])
+
     def read_keys(self) -> None:
         """Let the city read its file again."""
         self._json("POST", "/keys")

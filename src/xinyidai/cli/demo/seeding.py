@@ -25,8 +25,9 @@ from xinyidai.partners import service as partners
 from xinyidai.partners.rules import Scope, WantedKey
 from xinyidai.products import service as products
 from xinyidai.products.rules import Clause, Operator
+from xinyidai.sources.rules.offices.day_files import NAME as BENEFITS
 from xinyidai.sources.rules.pulls import PullSource
-from xinyidai.sources.service.connecting import connection_to
+from xinyidai.sources.service.connecting import benefits_connection, connection_to
 
 CALLBACK_PATH: Final = "/api/v1/sources/courts/callbacks"
 BATCH: Final = 250
@@ -124,25 +125,26 @@ async def give_to_persons(stage: Stage, settled: Settled, played: Sequence[Firm]
     stage.tell(f"{len(played)} firms left to persons")
 
 
-def ways_back(platform_url: str, source: PullSource = PullSource.TAX) -> tuple[str, ...]:
+def ways_back(platform_url: str, office: str = PullSource.TAX) -> tuple[str, ...]:
     """Return where an office may send a person back: loopback is called by two names."""
     urls = (platform_url, platform_url.replace("//127.0.0.1", "//localhost"))
-    return tuple(f"{url}{return_path(source)}" for url in urls)
+    return tuple(f"{url}{return_path(office)}" for url in urls)
 
 
-def calls_back(platform_url: str, source: PullSource) -> str:
+def calls_back(platform_url: str, office: str) -> str:
     """Return where an office calls back to; empty for those that answer at once."""
-    return f"{platform_url}{CALLBACK_PATH}" if source is PullSource.COURTS else ""
+    return f"{platform_url}{CALLBACK_PATH}" if office == PullSource.COURTS else ""
 
 
 def office_clients(known: Settings, platform_url: str) -> dict[str, OfficeClient]:
-    """Return the platform's client at every source that the settings connect it to."""
-    found = {source: connection_to(known, source) for source in PullSource}
+    """Return the platform's client at every office that the settings connect it to."""
+    found = {source.value: connection_to(known, source) for source in PullSource}
+    found[BENEFITS] = benefits_connection(known)
     return {
-        source.value: OfficeClient(
-            one.client_id, one.client_secret, ways_back(platform_url, source), calls_back(platform_url, source)
+        office: OfficeClient(
+            one.client_id, one.client_secret, ways_back(platform_url, office), calls_back(platform_url, office)
         )
-        for source, one in found.items()
+        for office, one in found.items()
         if one is not None
     }
 

@@ -33,11 +33,15 @@ from xinyidai.parties.rules import PLATFORM_ID, PartyView
 from xinyidai.products import queries as products
 from xinyidai.scoring.service import outcomes
 from xinyidai.sources import rules as sources
+from xinyidai.sources.rules.offices.day_files import NAME as BENEFITS
 from xinyidai.sources.rules.pulls import ITEMS_OF
+from xinyidai.sources.rules.subscriptions import ITEMS as BENEFITS_ITEMS
 
 PURPOSES = tuple(one for one in Purpose if one is not Purpose.CREDIT_QUERY)
 """A bank's own credit query is authorised one bank at a time, where the firm chooses that bank."""
-COLLECTED = frozenset({sources.ITEM, outcomes.ITEM}.union(*ITEMS_OF.values()))
+OF_OFFICE = {**{source.value: items for source, items in ITEMS_OF.items()}, BENEFITS: BENEFITS_ITEMS}
+"""What each office has."""
+COLLECTED = frozenset({sources.ITEM, outcomes.ITEM}.union(*OF_OFFICE.values()))
 """Items that something brings here: what only stands in the catalogue so far is not asked for."""
 MONTHS = (3, 6, 12, 24)
 USUAL_MONTHS = "6"
@@ -69,14 +73,18 @@ async def authorise_page(
     now: NamedDependency[datetime],
     fill: FromQuery[str] = "",
 ) -> Response[bytes]:
-    """Ask what may be read, by whom, for what, until when: everything off unless the firm asks for what is needed."""
+    """Ask what may be read, by whom, for what, until when: everything off unless the firm asks for what is needed.
+
+    Asked for one office's items, only the platform is ticked: so the consent can be taken back for that office alone.
+    """
     offered = await _offered(session, now=now)
-    needed = {
-        "purpose": [Purpose.PRE_LOAN.value],
-        "item": list(ITEMS_OPENED_TO_LENDERS),
-        "receiver": [str(one.id) for one in offered.receivers],
-    }
-    return _show(request, Form(needed if fill == "needed" else {}), offered)
+    ticked: dict[str, list[str]] = {}
+    if fill == "needed":
+        ticked = {"item": list(ITEMS_OPENED_TO_LENDERS), "receiver": [str(one.id) for one in offered.receivers]}
+    elif fill in OF_OFFICE:
+        ticked = {"item": list(OF_OFFICE[fill]), "receiver": [str(PLATFORM_ID)]}
+    purpose = {"purpose": [Purpose.PRE_LOAN.value]} if ticked else {}
+    return _show(request, Form(purpose | ticked), offered)
 
 
 @post("/firm/authorise", guards=[BY_OWNER], status_code=200)

@@ -27,9 +27,11 @@ from xinyidai.foundation.settings import Settings
 from xinyidai.parties import queries as parties
 from xinyidai.parties.routes.session_ids import token_of
 from xinyidai.profiles import service as profiles
-from xinyidai.sources.queries import pulled
+from xinyidai.sources.queries import day_files, pulled
 from xinyidai.sources.rules.pulls import ITEMS_OF, OPEN_STATES, PullSource, PullState, PullView, scope_of
-from xinyidai.sources.service.connecting import connected_sources, connection_to
+from xinyidai.sources.rules.subscriptions import SubscriptionView
+from xinyidai.sources.service import subscribing
+from xinyidai.sources.service.connecting import Connection, benefits_connection, connected_sources, connection_to
 from xinyidai.sources.service.pull_life import askable
 from xinyidai.sources.service.pulling import ask_pull
 
@@ -48,7 +50,7 @@ async def data(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Show which data of the firm has arrived, what is being fetched, and the way to authorise each office."""
-    return page(request, "desks/data.html", await _context(request, session, viewer, now=now))
+    return page(request, "desks/data.html", await data_context(request, session, viewer, now=now), form=Form())
 
 
 @get(["/firm/data/authorise", "/firm/data/authorise/{source:str}"], guards=[BY_FIRM_STAFF])
@@ -63,16 +65,7 @@ async def leave_for_the_office(
     connection = connection_to(settings, source)
     if connection is None:
         return see("/firm/data")
-    firm = await parties.party(session, viewer.organisation_id)
-    asked = {
-        "client_id": connection.client_id,
-        "credit_code": firm.credit_code or "",
-        "redirect_uri": _own_address(request, source),
-        "state": _state(request, viewer, source, int((wall_now() + STATE_LASTS).timestamp())),
-        "scope": scope_of(source),
-    }
-    address = f"{connection.url.rstrip('/')}/{source.value}/authorize?{urlencode(asked)}"
-    return Response(b"", status_code=303, headers=PAGE_HEADERS | {"Location": address})
+    return await leave_for(request, session, viewer, connection, source.value, scope_of(source))
 
 
 @get([RETURN_PATH, RETURN_PATH + "/{source:str}"], guards=[BY_FIRM_STAFF])
@@ -85,9 +78,9 @@ async def come_back(
 ) -> Response[bytes]:
     """Take an office's answer and let the data be fetched. The same permission again asks for nothing more."""
     form, query = Form(), request.query_params
-    context = await _context(request, session, viewer, now=now)
+    context = await data_context(request, session, viewer, now=now)
     with answering(form, lambda refused: page(request, "desks/data.html", context, form=refused)):
-        fault = _fault_of(request, viewer, source, str(query.get("state", "")), str(query.get("error", "")))
+        fault = fault_of(request, viewer, source)
         if fault is not None:
             form.fault(None, fault)
         form.require_sound()
@@ -137,7 +130,18 @@ class Office:
     has_consent: bool
 
 
-async def _context(request: AnyRequest, session: AsyncSession, viewer: Viewer, *, now: datetime) -> dict[str, object]:
+@dataclass(frozen=True)
+class Daily:
+    """The office of the daily files: the items that the firm lets the platform use, its newest place on the list."""
+
+    items: tuple[str, ...]
+    place: SubscriptionView | None
+
+
+async def data_context(
+    request: AnyRequest, session: AsyncSession, viewer: Viewer, *, now: datetime
+) -> dict[str, object]:
+    """Return what the page of the firm's data shows."""
     profile = await profiles.own_profile(session, viewer, now=now)
     pulls = {one.source: one for one in await pulled.latest_pulls(session, viewer)}
     offices = []
@@ -158,37 +162,58 @@ async def _context(request: AnyRequest, session: AsyncSession, viewer: Viewer, *
         "pulls": list(pulls.values()),
         "is_under_way": any(map(_is_open, pulls.values())),
         "offices": offices,
+        "daily": await _daily(request, session, viewer, now=now),
         "may_authorise": bool(viewer.roles & {Role.OWNER, Role.OFFICER}),
         "today": business_date(now),
     }
+
+
+async def _daily(request: AnyRequest, session: AsyncSession, viewer: Viewer, *, now: datetime) -> Daily | None:
+    if benefits_connection(request.app.state.settings) is None:
+        return None
+    places = await day_files.subscriptions(session, viewer)
+    return Daily(await subscribing.consented_items(session, viewer, now=now), places[0] if places else None)
 
 
 def _is_open(pull: PullView) -> bool:
     return pull.state in OPEN_STATES
 
 
-def return_path(source: PullSource) -> str:
+def return_path(office: str) -> str:
     """Return where an office sends a person back to on this platform."""
-    return RETURN_PATH if source is PullSource.TAX else f"{RETURN_PATH}/{source.value}"
+    return RETURN_PATH if office == PullSource.TAX else f"{RETURN_PATH}/{office}"
 
 
-def _own_address(request: AnyRequest, source: PullSource) -> str:
-    return str(request.base_url).rstrip("/") + return_path(source)
+async def leave_for(
+    request: AnyRequest, session: AsyncSession, viewer: Viewer, connection: Connection, office: str, scope: str
+) -> Response[bytes]:
+    """Send a person to an office's consent page, with a state that only this session can bring back."""
+    firm = await parties.party(session, viewer.organisation_id)
+    asked = {
+        "client_id": connection.client_id,
+        "credit_code": firm.credit_code or "",
+        "redirect_uri": str(request.base_url).rstrip("/") + return_path(office),
+        "state": _state(request, viewer, office, int((wall_now() + STATE_LASTS).timestamp())),
+        "scope": scope,
+    }
+    address = f"{connection.url.rstrip('/')}/{office}/authorize?{urlencode(asked)}"
+    return Response(b"", status_code=303, headers=PAGE_HEADERS | {"Location": address})
 
 
-def _state(request: AnyRequest, viewer: Viewer, source: PullSource, expires: int) -> str:
+def _state(request: AnyRequest, viewer: Viewer, office: str, expires: int) -> str:
     """Return what only this session, acting for this firm, can bring back: nobody else's consent is slipped in."""
     settings: Settings = request.app.state.settings
-    bound = f"{token_of(request)}:{viewer.organisation_id}:{source}:{expires}"  # type: ignore[arg-type]
+    bound = f"{token_of(request)}:{viewer.organisation_id}:{office}:{expires}"  # type: ignore[arg-type]
     mark = hmac.new(settings.secret("tax consent state"), bound.encode(), hashlib.sha256).hexdigest()
     return f"{expires}.{mark}"
 
 
-def _fault_of(request: AnyRequest, viewer: Viewer, source: PullSource, state: str, error: str) -> Message | None:
+def fault_of(request: AnyRequest, viewer: Viewer, office: str) -> Message | None:
     """Return why the way back does not hold, or the office's no; None where its permission may be used."""
+    state, error = (str(request.query_params.get(name, "")) for name in ("state", "error"))
     head = state.partition(".")[0]
     is_number = head.isascii() and head.isdigit() and len(head) <= 12
-    if not is_number or not hmac.compare_digest(state.encode(), _state(request, viewer, source, int(head)).encode()):
+    if not is_number or not hmac.compare_digest(state.encode(), _state(request, viewer, office, int(head)).encode()):
         return msg("这次授权不是由您当前的登录发起的，未获取任何数据。请重新前往授权。")
     if int(head) <= wall_now().timestamp():
         return msg("授权超过 15 分钟未完成，已失效，未获取任何数据。请重新前往授权。")

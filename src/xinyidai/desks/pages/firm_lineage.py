@@ -65,12 +65,13 @@ async def where_to(
     except ValueRefused as refused:
         raise NotFound from refused
     found = await profiles.show_impact(session, viewer, ref, now=now)
-    texts = {text.code: text for text in model.indicator_texts()}
+    traced = {text.code: text for text in model.indicator_texts()}
+    texts = traced | {text.code: text for text in model.record_texts()}
     parties = [found.life.origin.sender_id, *(look.receiver_id for look in found.looks)]
     context = {
         "found": found,
         "life": found.life,
-        "indicators": [texts[code] for code in found.indicators],
+        "indicators": [(texts[code], code in traced) for code in found.indicators],
         "own": viewer.organisation_id,
         "names": await names_of(session, parties),
     }

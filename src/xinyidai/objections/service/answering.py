@@ -172,7 +172,12 @@ async def _correct(
     if row.sender_id != PLATFORM_ID:
         sender = replace(sender, organisation_kind=OrganisationKind.AGENCY)
     report = await receive_rows(
-        session, sender, [_row_of(firm.credit_code or "", told.fact, correction)], kind=DeliveryKind.CORRECTION, now=now
+        session,
+        sender,
+        [_row_of(firm.credit_code or "", told.fact, correction)],
+        kind=DeliveryKind.CORRECTION,
+        occasion=f"objection:{row.id}",
+        now=now,
     )
     if report.loaded != 1 or not await _is_superseded(session, row):
         raise CorrectionRefused(faults=", ".join(sorted(report.rejected)) or "another_fact")

@@ -222,11 +222,14 @@ async def impact(session: AsyncSession, permission: Permission, ref: FactRef) ->
     names = await decisions.recorded_as(session, {one.id: one.kind for one in touched})
     looks = await _looks(session, life)
     is_seen = seen_as_of(life, as_of=permission.at, known_at=permission.at)
+    beside: tuple[str, ...] = ()
     if life.invoice is None:
         is_seen = life.is_known_at(permission.at)
+    else:
+        beside = model.records_fed_by(life.invoice, as_of=permission.at)
     return Impact(
         life=life,
-        indicators=fed(permission.at) if is_seen else (),
+        indicators=(*fed(permission.at), *beside) if is_seen else (),
         decisions=tuple(replace(one, recorded_as=names.get(one.id)) for one in reversed(touched)),
         looks=tuple(replace(one, indicators=fed(one.as_of)) for one in looks[:MAX_LOOKS]),
         is_cut=len(decided) == decisions.MAX_OPENED or len(looks) > MAX_LOOKS,

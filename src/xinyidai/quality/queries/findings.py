@@ -100,7 +100,8 @@ async def finding(session: AsyncSession, viewer: Viewer, finding_id: UUID) -> Fi
 
 
 async def finding_groups(session: AsyncSession, viewer: Viewer, sought: FindingFilter) -> list[FindingGroup]:
-    """Return findings by item, rule and sender, those with most open ones first; at most MAX_GROUPS.
+    """Return findings by item, rule and sender, those with most open ones first; at most MAX_GROUPS. Withdrawn ones are
+    left out.
 
     A sender sees its own deliveries, the operator all.
 
@@ -120,7 +121,7 @@ async def finding_groups(session: AsyncSession, viewer: Viewer, sought: FindingF
             func.array_agg(aggregate_order_by(col(Finding.delivery_no), *order)).label("delivery_nos"),
             func.array_agg(aggregate_order_by(col(Finding.line_no), *order)).label("line_nos"),
         )
-        .where(*_kept(sought))
+        .where(*_kept(sought), _IS_DUE)
         .group_by(*keys)
         .order_by(counts[0].desc(), col(Finding.rule_code), col(Finding.sender_id))
         .limit(MAX_GROUPS)
@@ -156,7 +157,7 @@ async def returned(session: AsyncSession, viewer: Viewer, *, from_month: date, t
     keys = (col(Finding.item_code), col(Finding.sender_id), _SEEN_IN.label("month"))
     statement = (
         select(*keys, func.count().label("found"), *_counts())
-        .where(from_month <= _SEEN_IN, add_months(to_month, 1) > _SEEN_IN)
+        .where(from_month <= _SEEN_IN, add_months(to_month, 1) > _SEEN_IN, _IS_DUE)
         .group_by(*keys)
         .order_by(_SEEN_IN.desc(), col(Finding.item_code), col(Finding.sender_id))
     )
@@ -201,6 +202,7 @@ def _kept(sought: FindingFilter) -> list[ColumnElement[bool]]:
     return kept if sought.waiver is None else [*kept, _WAIVERS[sought.waiver]]
 
 
+_IS_DUE: Final = col(Finding.state) != FindingState.WITHDRAWN.value
 _IS_OPEN: Final = col(Finding.state) == FindingState.OPEN.value
 _IS_DECIDED: Final = and_(_IS_OPEN, col(Finding.waiver_decided_at).is_not(None))
 _WAIVERS: Final[dict[WaiverState, ColumnElement[bool]]] = {

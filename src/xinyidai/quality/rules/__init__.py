@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 from uuid import UUID
 
 from xinyidai.foundation.errors import Refusal
@@ -57,11 +57,19 @@ class WaiverState(StrEnum):
 
 
 class FindingState(StrEnum):
-    """The life of a finding. A corrected or waived one stays as it is; the same fault found again is a new one."""
+    """The life of a finding. A corrected or waived one stays as it is; the same fault found again is a new one.
+
+    One is withdrawn when the version of the rule that found it ends: nobody is asked to answer for it any longer.
+    """
 
     OPEN = "open"
     CORRECTED = "corrected"
     WAIVED = "waived"
+    WITHDRAWN = "withdrawn"
+
+
+STANDING: Final = (FindingState.OPEN, FindingState.WAIVED)
+"""The states of a finding that is still held against its fact."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +107,11 @@ class QualityRuleRefused(Refusal):
 
 
 class FindingClosed(Refusal):
-    """The finding was corrected or waived already."""
+    """The finding was corrected, waived or withdrawn already."""
 
     code = "finding_closed"
-    title_zh = "该问题已更正或已豁免"
-    title_en = "The finding was corrected or waived already"
+    title_zh = "该问题已更正、已豁免或已撤回"
+    title_en = "The finding was corrected, waived or withdrawn already"
 
 
 class WaiverNotAsked(Refusal):
@@ -234,8 +242,8 @@ class FindingView:
 
     @property
     def waiver_state(self) -> WaiverState | None:
-        """Return how the request to waive it stands; None without one, and for a fact that was corrected meanwhile."""
-        if self.waiver_asked_at is None or self.state is FindingState.CORRECTED:
+        """Return how the request to waive it stands; None without one, and for a finding that stands no longer."""
+        if self.waiver_asked_at is None or self.state not in STANDING:
             return None
         if self.state is FindingState.WAIVED:
             return WaiverState.GRANTED
@@ -280,7 +288,8 @@ class FindingGroup:
 class Returned:
     """What was returned to a sender of one item's findings of one month, and what came back.
 
-    `found` are those first seen in the month, each either open, corrected by a later delivery, or waived.
+    `found` are those first seen in the month, each either open, corrected by a later delivery, or waived; those that
+    were withdrawn with their rule are left out.
     """
 
     item_code: str

@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from xinyidai.foundation.clock import business_date
+from xinyidai.foundation.database import driver
 from xinyidai.foundation.ids import new_id
 from xinyidai.quality import queries
 from xinyidai.quality.models import Finding, JudgedDelivery
-from xinyidai.quality.rules import FindingState, Rule, Scope, Severity
+from xinyidai.quality.rules import STANDING, FindingState, Rule, Scope, Severity
 from xinyidai.quality.rules.items import COLUMNS_OF
 from xinyidai.quality.rules.judging import ReadRule, judge
 from xinyidai.quality.rules.weighing import Figure, columns_of, figures_of, joined_figures, newest_on, weigh_batch
@@ -36,8 +37,28 @@ Place = tuple[int, str]
 
 # Written with every delivery, dozens of rows each: through the classes it costs twice the time of the rules themselves.
 _TABLES: Final = Finding.metadata.tables
-_FINDINGS, _FIGURES = _TABLES["quality.finding"], _TABLES["quality.batch_figure"]
-_TALLIES = _TABLES["quality.count"]
+_FIGURES, _TALLIES = _TABLES["quality.batch_figure"], _TABLES["quality.count"]
+_FINDING_TYPES: Final = {
+    "id": "uuid",
+    "item_code": "text",
+    "rule_code": "text",
+    "rule_version": "integer",
+    "severity": "text",
+    "sender_id": "uuid",
+    "delivery_no": "integer",
+    "line_no": "integer",
+    "firm_id": "uuid",
+    "state": "text",
+    "first_seen_at": "timestamptz",
+}
+_INSERT_FINDINGS: Final = (
+    f"INSERT INTO quality.finding ({', '.join(_FINDING_TYPES)}) SELECT * FROM unnest("  # noqa: S608 - names of columns
+    + ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(_FINDING_TYPES.values(), start=1))
+    + ") ON CONFLICT (delivery_no, line_no, rule_code) WHERE state IN ('open', 'waived')"
+    " DO UPDATE SET rule_version = excluded.rule_version, severity = excluded.severity"
+    " WHERE finding.rule_version < excluded.rule_version"
+)
+"""One statement for all rows: told one by one, findings cost more than all the judging."""
 
 
 @dataclass
@@ -55,6 +76,8 @@ class Judging:
     lines: set[int] = field(default_factory=set)
     replaced: dict[tuple[int, int], int] = field(default_factory=dict)
     """The line that replaced an earlier fact, by that fact's delivery and line."""
+    still_failing: set[Place] = field(default_factory=set)
+    """What fails of the lines that replaced something, all of it: `found` keeps no more than MAX_FINDINGS of a rule."""
     failing_rows: int = 0
     figures: list[dict[str, Figure]] = field(default_factory=list)
     newest: list[date] = field(default_factory=list)
@@ -117,6 +140,7 @@ def _judge_rows(judging: Judging, frame: pd.DataFrame, established_on: Mapping[o
     rules = judging.of_scope(Scope.ROW)
     is_failing = np.zeros(len(frame), dtype=np.bool_)
     line_no, firm_id = frame["line_no"].to_numpy(), frame["firm_id"].to_numpy()
+    replaces = np.isin(line_no, list(judging.replaced.values()))
     for rule_code, told in judge(rules, columns).items():
         count = int(told.is_failed.sum())
         judging.checked[rule_code] = judging.checked.get(rule_code, 0) + int(told.is_checked.sum())
@@ -124,6 +148,7 @@ def _judge_rows(judging: Judging, frame: pd.DataFrame, established_on: Mapping[o
         judging.failed[rule_code] = judging.failed.get(rule_code, 0) + count
         for place in np.flatnonzero(told.is_failed)[: max(kept, 0)]:
             judging.found[int(line_no[place]), rule_code] = firm_id[place]
+        judging.still_failing.update((int(no), rule_code) for no in line_no[told.is_failed & replaces])
         if _rule(rules, rule_code).severity is Severity.ERROR:
             is_failing |= told.is_failed
     judging.failing_rows += int(is_failing.sum())
@@ -144,12 +169,12 @@ async def _close_corrected(judging: Judging) -> None:
     for start in range(0, len(places), ROWS_AT_ONCE):
         statement = select(Finding).where(
             tuple_(col(Finding.delivery_no), col(Finding.line_no)).in_(places[start : start + ROWS_AT_ONCE]),
-            col(Finding.state) != FindingState.CORRECTED.value,
+            col(Finding.state).in_([state.value for state in STANDING]),
             col(Finding.rule_code).in_(of_rows),
         )
         for row in await session.scalars(statement):
             by_line_no = now_at[row.delivery_no, row.line_no or 0]
-            is_found = (by_line_no, row.rule_code) in judging.found
+            is_found = (by_line_no, row.rule_code) in judging.still_failing
             if is_found and row.state == FindingState.OPEN:
                 row.delivery_no, row.line_no = judging.delivery.no, by_line_no
             elif is_found or by_line_no in judging.lines:
@@ -194,10 +219,10 @@ def finding_row(
 
 
 async def insert_findings(session: AsyncSession, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write findings; one that stands already, open or waived, is left as it is."""
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        chunk = [dict(row) for row in rows[start : start + ROWS_AT_ONCE]]
-        await session.execute(insert(_FINDINGS).on_conflict_do_nothing(), chunk)
+    """Write findings; one that stands already, open or waived, only learns by which version it was found again."""
+    if rows:
+        connection = await driver(session)
+        await connection.execute(_INSERT_FINDINGS, *([row[name] for row in rows] for name in _FINDING_TYPES))
 
 
 async def _judge_batch(judging: Judging) -> None:

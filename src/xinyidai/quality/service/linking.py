@@ -13,11 +13,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from xinyidai.foundation import outbox
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.timetable import Found, Moment
 from xinyidai.quality import queries
+from xinyidai.quality.events import LinkingGoesOn
 from xinyidai.quality.models import Finding, JudgedDelivery, RuleTally
-from xinyidai.quality.rules import FindingState, RuleClass, Scope
+from xinyidai.quality.rules import STANDING, FindingState, RuleClass, Scope
 from xinyidai.quality.rules.columns import numbers
 from xinyidai.quality.rules.items import INVOICE_MONTH, requires_item
 from xinyidai.quality.rules.judging import Judgement, ReadRule, judge
@@ -29,6 +31,7 @@ from xinyidai.sources.queries import delivered as sources
 from xinyidai.sources.rules import ITEM
 
 DELIVERIES_AT_ONCE: Final = 20
+_TALLIES: Final = RuleTally.metadata.tables["quality.count"]
 Line = tuple[int, int]
 
 
@@ -52,7 +55,7 @@ def unlinked_deliveries(_moment: Moment) -> Found:
 
 async def link_firms(session: AsyncSession, *, now: datetime) -> int:
     """Judge the firms of the oldest deliveries that wait for it over all their rows and sources; return how many
-    deliveries. Needs platform scope.
+    deliveries. Needs platform scope. Where it took as many as it may, an event wakes the next run.
 
     An open finding is closed where its fact passes now or was superseded, a waived one where it was superseded; where
     the answer is unknown, because another source may not be read or says nothing, it stays.
@@ -78,6 +81,8 @@ async def link_firms(session: AsyncSession, *, now: datetime) -> int:
     await session.execute(
         update(JudgedDelivery).where(col(JudgedDelivery.delivery_no).in_(taken)).values(linked_at=now)
     )
+    if len(taken) == DELIVERIES_AT_ONCE:
+        await outbox.announce(session, LinkingGoesOn(max(taken)), occurred_at=now)
     return len(taken)
 
 
@@ -144,7 +149,7 @@ async def _close(
 ) -> None:
     statement = select(Finding).where(
         col(Finding.firm_id).in_(firm_ids),
-        col(Finding.state) != FindingState.CORRECTED.value,
+        col(Finding.state).in_([state.value for state in STANDING]),
         col(Finding.rule_code).in_([read.rule.code for read in linking.rules]),
     )
     for row in await linking.session.scalars(statement):
@@ -190,12 +195,11 @@ async def _write_counts(linking: Linking, senders: Mapping[int, UUID]) -> None:
         }
         for (no, code), checked in sorted(linking.checked.items())
     ]
-    for row in rows:
-        statement = insert(RuleTally).values(row)
+    if rows:
+        statement = insert(_TALLIES)
         again = {"checked": statement.excluded.checked, "failed": statement.excluded.failed}
-        await linking.session.execute(
-            statement.on_conflict_do_update(index_elements=["delivery_no", "rule_code"], set_=again)
-        )
+        upsert = statement.on_conflict_do_update(index_elements=["delivery_no", "rule_code"], set_=again)
+        await linking.session.execute(upsert, rows)
 
 
 def heard_before(moment: Moment) -> Found:

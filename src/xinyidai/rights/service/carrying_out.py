@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -23,6 +24,8 @@ from xinyidai.rights.service.gathering import gather
 from xinyidai.rights.service.sealing import seal_archive
 from xinyidai.sources import service as sources
 from xinyidai.sources.rules.keeping import PurgeReason
+
+log = structlog.get_logger()
 
 MAX_ENDED_AT_ONCE: Final = 500
 MAX_AT_ONCE: Final = 20
@@ -54,10 +57,19 @@ async def carry_out(session: AsyncSession, request_id: UUID, *, now: datetime) -
 
 
 async def carry_out_waiting(session: AsyncSession, *, now: datetime) -> None:
-    """Carry out requests whose event was lost, or that waited for a delivery to come in; at most MAX_AT_ONCE."""
+    """Carry out requests whose event was lost, or that waited for a delivery to come in; at most MAX_AT_ONCE.
+
+    One that fails is logged and left for the next hour, and holds up nobody else's.
+    """
     statement = waiting_requests(moment_of(now)).order_by(col(RightRequest.id)).limit(MAX_AT_ONCE)
     for request_id in (await session.execute(statement)).scalars().all():
-        await carry_out(session, request_id, now=now)
+        try:
+            async with session.begin_nested():
+                await carry_out(session, request_id, now=now)
+        except Exception:
+            log.exception("right_request_failed", request_id=str(request_id))
+            # Back where the savepoint was, the database may have been told that a firm is asking.
+            await act_as_platform(session, now=now)
 
 
 async def end_archives(session: AsyncSession, *, now: datetime) -> int:

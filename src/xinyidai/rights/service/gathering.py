@@ -18,10 +18,10 @@ from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.paging import MAX_PAGE
 from xinyidai.parties import queries as parties
 from xinyidai.profiles import service as profiles
-from xinyidai.rights.rules import MAX_ROWS_A_FILE, Cell, Sheet
+from xinyidai.rights.rules import MAX_ROWS_A_FILE, Cell, Sheet, told
+from xinyidai.rights.service.own_acts import MAX_PAGES, every_page, own_acts
 from xinyidai.sources.queries import lineage, own, purged
 
-MAX_PAGES = 500
 _PURGED = ("item_code", "delivery_no", "facts", "recorded_at", "purged_at", "reason", "proof_sha256")
 _LOOKS = ("happened_at", "action", "organisation", "organisation_kind", "object_kind", "purpose", "consent_ids")
 _DELIVERIES = ("delivery_no", "sender", "received_at", "sha256", "pulled")
@@ -38,6 +38,7 @@ async def gather(session: AsyncSession, viewer: Viewer, *, now: datetime) -> tup
         "consents": [_consent_told(one) for one in given],
         "decisions": await _decisions(session, viewer),
         "profile": await _profile(session, viewer, now=now),
+        **await own_acts(session, viewer, permission, now=now),
     }
     return sheets, documents
 
@@ -107,15 +108,9 @@ async def _looks(session: AsyncSession, viewer: Viewer) -> Sheet:
 
 
 async def _consents(session: AsyncSession, viewer: Viewer, *, now: datetime) -> list[ConsentView]:
-    found: list[ConsentView] = []
-    cursor: str | None = None
-    for _page in range(MAX_PAGES):
-        page = await consents.consents_of(session, viewer, now=now, cursor=cursor, limit=MAX_PAGE)
-        found += page.rows
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-    return found
+    return await every_page(
+        lambda cursor: consents.consents_of(session, viewer, now=now, cursor=cursor, limit=MAX_PAGE)
+    )
 
 
 def _consent_told(one: ConsentView) -> Json:
@@ -137,27 +132,19 @@ def _consent_told(one: ConsentView) -> Json:
 
 async def _decisions(session: AsyncSession, viewer: Viewer) -> Json:
     """Return the decisions about the firm, scores among them, each with its reasons while its key lives."""
-    told: list[Json] = []
-    cursor: str | None = None
-    for _page in range(MAX_PAGES):
-        page = await decisions.decisions_about(session, viewer, cursor=cursor, limit=MAX_PAGE)
-        explained = await decisions.explanations(session, [one.id for one in page.rows])
-        for one in page.rows:
-            why = explained[one.id]
-            told.append(
-                {
-                    "id": str(why.id),
-                    "kind": why.kind,
-                    "made_at": why.made_at.isoformat(),
-                    "outcome": dict(why.outcome),
-                    "versions": dict(why.versions),
-                    "reasons": None if why.reasons is None else [dict(reason) for reason in why.reasons],
-                }
-            )
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-    return told
+    made = await every_page(lambda cursor: decisions.decisions_about(session, viewer, cursor=cursor, limit=MAX_PAGE))
+    explained = await decisions.explanations(session, [one.id for one in made])
+    return [
+        {
+            "id": str(why.id),
+            "kind": why.kind,
+            "made_at": why.made_at.isoformat(),
+            "outcome": dict(why.outcome),
+            "versions": dict(why.versions),
+            "reasons": None if why.reasons is None else [dict(reason) for reason in why.reasons],
+        }
+        for why in (explained[one.id] for one in made)
+    ]
 
 
 async def _profile(session: AsyncSession, viewer: Viewer, *, now: datetime) -> Json:
@@ -168,4 +155,5 @@ async def _profile(session: AsyncSession, viewer: Viewer, *, now: datetime) -> J
         "feature_version": shown.feature_version,
         "invoices": shown.lineage.rows,
         "indicators": {one.code: None if one.value is None else str(one.value) for one in shown.readings},
+        "record_indicators": told(shown.records),
     }

@@ -22,7 +22,7 @@ class ItemDenied(SourceDenied):
 
 
 class SourceBusy(SourceUnavailable):
-    """The source asks for patience; `retry_after` is what it asked for, if it did. It is there all the same."""
+    """The source asks for patience; `retry_after` is what it asked for, if it did. It may be well or in trouble."""
 
     def __init__(self, source: str, *, retry_after: timedelta | None) -> None:
         self.retry_after = retry_after

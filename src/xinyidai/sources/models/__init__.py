@@ -222,7 +222,7 @@ class Pull(SQLModel, table=True):
     __table_args__ = (
         one_of("source", PullSource),
         one_of("state", PullState),
-        UniqueConstraint("firm_id", "code_digest"),
+        UniqueConstraint("firm_id", "source", "code_digest"),
         CheckConstraint(
             "state IN ('pending', 'running') OR (sealed_code IS NULL AND sealed_token IS NULL)",
             name="secrets_destroyed",

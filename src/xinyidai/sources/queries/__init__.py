@@ -50,10 +50,19 @@ SELECT count(*) FROM unnest($1::uuid[]) AS s (id)
 WHERE s.id = access.organisation_id() OR s.id IN (SELECT consents.permitted_subjects($2))
 """
 
+# A delivery's facts were learned at one moment, and what supersedes a fact is a fact learned at that moment: one probe
+# of the key a delivery tells what a walk over all invoices would.
 _NEWER = f"""
-SELECT ({_STILL_PERMITTED}) AS permitted,
-       EXISTS (SELECT FROM sources.invoice_fact
-               WHERE firm_id = ANY ($1) AND (recorded_at > $3 OR superseded_at > $3)) AS is_newer
+WITH RECURSIVE held AS (
+    SELECT n.* FROM unnest($1::uuid[]) AS s (id) CROSS JOIN LATERAL (
+        SELECT f.firm_id, f.delivery_no, f.recorded_at FROM sources.invoice_fact f
+        WHERE f.firm_id = s.id ORDER BY f.delivery_no DESC LIMIT 1) AS n
+    UNION ALL
+    SELECT n.* FROM held h CROSS JOIN LATERAL (
+        SELECT f.firm_id, f.delivery_no, f.recorded_at FROM sources.invoice_fact f
+        WHERE f.firm_id = h.firm_id AND f.delivery_no < h.delivery_no ORDER BY f.delivery_no DESC LIMIT 1) AS n
+)
+SELECT ({_STILL_PERMITTED}) AS permitted, EXISTS (SELECT FROM held WHERE recorded_at > $3) AS is_newer
 """  # noqa: S608 - made of constants
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -16,19 +17,20 @@ from xinyidai.consents import queries as consents
 from xinyidai.consents.rules import Permission
 from xinyidai.foundation.clock import business_date
 from xinyidai.foundation.database import driver
-from xinyidai.sources.models import Delivery, Pull
+from xinyidai.sources.models import Delivery, PullPart
 from xinyidai.sources.queries.own import CODES
 from xinyidai.sources.queries.purged import items_purged
 from xinyidai.sources.rules import ITEM
 from xinyidai.sources.rules.coverage import Asking, Coverage, Delivered, coverages
-from xinyidai.sources.rules.pulls import PullState
+from xinyidai.sources.rules.pull_parts import OPEN_PARTS, PartState, PullReason
 from xinyidai.sources.rules.records.kinds import KINDS
 
 _COUNT: Final = (
     "SELECT count(*) AS facts, min({dated})::text AS first, max({dated})::text AS last FROM sources.{table}"
     " WHERE firm_id = $1 AND superseded_at IS NULL"
 )
-_NO_ANSWER: Final = frozenset({PullState.FAILED.value, PullState.TIMED_OUT.value})
+_AT_WORK: Final = (None, PullReason.AWAITED.value)
+"""Why an item is still to come without its source being at fault: it was just asked for, or is worked on there."""
 
 
 async def coverage_of(
@@ -48,7 +50,7 @@ async def coverage_of(
     usable = sorted(code for code, item in listed.items() if is_usable(item))
     terms = await consents.terms_for(session, firm_id, usable, receiver_id=receiver_id)
     connected = await _connected(session)
-    silent = await _is_silent(session, firm_id)
+    silent = await _silent(session, firm_id)
     purged = await items_purged(session, firm_id)
     await consents.present(session, permission)
     readable = set(permission.item_codes)
@@ -60,8 +62,8 @@ async def coverage_of(
             terms=terms[code].terms,
             taken_back_at=terms[code].taken_back_at,
             delivered=await _delivered(session, firm_id, code) if code in readable else None,
-            is_connected=code in connected or (code == ITEM and silent),
-            is_silent=code == ITEM and silent,
+            is_connected=code in connected or code in silent,
+            is_silent=code in silent,
             purged=purged.get(code, 0),
         )
         for code in usable
@@ -80,7 +82,15 @@ async def _connected(session: AsyncSession) -> set[str]:
         return set((await session.execute(select(col(Delivery.item_code)).distinct())).scalars())
 
 
-async def _is_silent(session: AsyncSession, firm_id: UUID) -> bool:
-    newest = select(col(Pull.state)).where(col(Pull.firm_id) == firm_id).order_by(col(Pull.id).desc()).limit(1)
+async def _silent(session: AsyncSession, firm_id: UUID) -> set[str]:
+    """Return the items whose newest asking failed, or waits because something is wrong at the source."""
+    newest = (
+        select(col(PullPart.item_code), col(PullPart.state), col(PullPart.reason))
+        .where(col(PullPart.firm_id) == firm_id)
+        .ext(distinct_on(col(PullPart.item_code)))
+        .order_by(col(PullPart.item_code), col(PullPart.pull_id).desc())
+    )
     async with platform_scope(session):
-        return (await session.execute(newest)).scalar_one_or_none() in _NO_ANSWER
+        found = (await session.execute(newest)).all()
+    waiting = {row.item_code for row in found if row.state in OPEN_PARTS and row.reason not in _AT_WORK}
+    return waiting | {row.item_code for row in found if row.state == PartState.FAILED}

@@ -88,6 +88,7 @@ def subscription_view(row: Subscription) -> SubscriptionView:
         reason=None if row.reason is None else SubscriptionEnd(row.reason),
         asked_at=row.asked_at,
         listed_from=row.listed_from,
+        rests_on=row.rests_on,
         ended_at=row.ended_at,
     )
 

@@ -6,8 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from xinyidai.access.rules import OrganisationKind, Viewer
+from xinyidai.access.rules import OrganisationKind, Viewer, requires_kind
 from xinyidai.access.service import platform_scope
+from xinyidai.foundation.errors import NotFound
 from xinyidai.foundation.paging import Page, before_id, limit_of, page_of
 from xinyidai.sources.models.derived import ProviderKey
 from xinyidai.sources.rules.keys import KeyView, ProviderKeyUnknown
@@ -29,6 +30,21 @@ async def keys(session: AsyncSession, viewer: Viewer, *, cursor: str | None = No
         statement = statement.where(col(ProviderKey.provider_id) == viewer.organisation_id)
         rows = (await session.execute(statement)).scalars().all()
     return page_of([key_view(row) for row in rows], limit=size, id_of=lambda one: one.id)
+
+
+async def key(session: AsyncSession, viewer: Viewer, key_id: UUID) -> KeyView:
+    """Return one key to the operator.
+
+    Raises
+    ------
+    NotAllowed, NotFound
+    """
+    requires_kind(viewer, OrganisationKind.OPERATOR)
+    async with platform_scope(session):
+        row = await session.get(ProviderKey, key_id)
+    if row is None:
+        raise NotFound
+    return key_view(row)
 
 
 async def key_of(session: AsyncSession, provider_id: UUID, key_id: UUID) -> KeyView:

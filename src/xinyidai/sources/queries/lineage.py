@@ -30,11 +30,22 @@ from xinyidai.sources.rules.origins import (
     InvoiceLines,
     Origin,
 )
+from xinyidai.sources.rules.records.kinds import KINDS
 
 _COLUMNS: Final = (
     "firm_id, delivery_no, line_no, issued_on, direction, counterparty, net_fen, tax_fen, gross_fen, is_void,"
     " recorded_at, superseded_at"
 )
+_LATER: Final = """
+WITH RECURSIVE later AS (
+    SELECT * FROM unnest($1::text[], $2::uuid[], $3::integer[], $4::integer[])
+      AS asked (item_code, firm_id, delivery_no, line_no)
+    UNION
+    SELECT s.item_code::text, s.firm_id, s.by_delivery_no, s.by_line_no
+    FROM later AS l JOIN sources.record_supersession AS s USING (item_code, firm_id, delivery_no, line_no)
+)
+SELECT item_code, firm_id, delivery_no, line_no FROM later
+"""
 _LINES: Final = f"""
 SELECT {_COLUMNS} FROM sources.invoice_fact
 WHERE firm_id = $1 AND issued_on <= $2 AND recorded_at <= $3 AND (superseded_at IS NULL OR superseded_at > $3)
@@ -226,3 +237,20 @@ def _invoices_of(rows: Sequence[asyncpg.Record]) -> Invoices:
         gross_fen=fen("gross_fen"),
         is_void=np.array([row["is_void"] for row in rows], dtype=np.bool_),
     )
+
+
+async def later_versions(session: AsyncSession, refs: Sequence[FactRef]) -> list[FactRef]:
+    """Return what superseded these records, and what superseded that, to the last; references only, no fact.
+
+    In platform scope, or as the firm whose records they are.
+    """
+    if not refs:
+        return []
+    found = await (await driver(session)).fetch(
+        _LATER,
+        [one.item_code for one in refs],
+        [one.firm_id for one in refs],
+        [one.delivery_no for one in refs],
+        [one.line_no for one in refs],
+    )
+    return [FactRef(KINDS[code].table, *place) for code, *place in found]

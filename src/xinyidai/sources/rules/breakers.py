@@ -50,13 +50,20 @@ class Breaker:
         return replace(self, state=BreakerState.HALF_OPEN, rests_until=None, probing_until=wall_at + PROBE_LEASE)
 
     def succeeded(self, *, wall_at: datetime) -> "Breaker":
-        """Return it after an answer, a refusal included: whoever says no is there."""
+        """Return it after an answer, a refusal included: whoever says no is there and well."""
         return Breaker(
             self.source,
             last_success_at=wall_at,
             last_failure_at=self.last_failure_at,
             last_reason=self.last_reason,
         )
+
+    def busy(self, *, wall_at: datetime) -> "Breaker":
+        """Return it after a call that was asked for patience: neither a failure nor an answer, so whoever tries failed.
+
+        A source in trouble answers with that and with worse by turns; were it a success, nobody would ever rest.
+        """
+        return self.failed(PullReason.QUOTA, wall_at=wall_at) if self.state is BreakerState.HALF_OPEN else self
 
     def failed(self, reason: PullReason, *, wall_at: datetime) -> "Breaker":
         """Return it after a call that failed; in an open one somebody failed who was under way when it opened."""

@@ -36,7 +36,7 @@ class Asking:
 
     `terms` are the consents for this receiver; an open item needs none. `taken_back_at` is when the subject itself
     ended one of them. `is_connected` says that somebody ever delivered the item here, `is_silent` that the last asking
-    of its source ended without an answer, `purged` how many facts were lawfully deleted.
+    of its source ended without an answer or still waits for one, `purged` how many facts were lawfully deleted.
     """
 
     item_code: str
@@ -52,13 +52,17 @@ class Asking:
 
 @dataclass(frozen=True)
 class Coverage:
-    """One item: whether it was asked and granted, what was delivered, and why not where nothing is there."""
+    """One item: whether it was asked and granted, what was delivered, and why not where nothing is there.
+
+    `is_stale` says that what is there is from before: its source was asked for newer facts since and has not answered.
+    """
 
     item_code: str
     is_asked: bool
     is_granted: bool
     delivered: Delivered | None
     why_not: WhyNot | None
+    is_stale: bool
 
 
 def coverage(asking: Asking, *, at: datetime) -> Coverage:
@@ -68,7 +72,8 @@ def coverage(asking: Asking, *, at: datetime) -> Coverage:
     why_not = None
     if delivered is None:
         why_not = _why_nothing_there(asking) if is_granted else _why_not_granted(asking, at=at)
-    return Coverage(asking.item_code, asking.is_asked, is_granted, delivered, why_not)
+    is_stale = delivered is not None and asking.is_silent
+    return Coverage(asking.item_code, asking.is_asked, is_granted, delivered, why_not, is_stale)
 
 
 def coverages(askings: Sequence[Asking], *, at: datetime) -> list[Coverage]:

@@ -1,5 +1,6 @@
 """Keys with which providers sign what they deliver: how one lives, and who may use it when. Pure."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -79,6 +80,11 @@ class KeyView:
     approved_at: datetime | None
     retired_by: UUID | None
     retired_at: datetime | None
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the 32 bytes in hex: what two people read to each other to know the key."""
+        return hashlib.sha256(self.public_key).hexdigest()
 
     @property
     def state(self) -> KeyState:

@@ -24,8 +24,12 @@ LONGEST_WAIT: Final = timedelta(minutes=10)
 ANSWERED_WITHIN: Final = timedelta(days=1)
 """By when the firm is told to expect what its source works on; it calls back in seconds or the clock asks hourly."""
 MAX_CODE: Final = 512
-MAX_PUT_OFFS: Final = 200
-"""How often a pull is put off because its source is away, which spends no attempt: a day and more at full rests."""
+KEPT_WAITING: Final = timedelta(days=30)
+"""Business time for which a pull waits for a source that is away: as long as an access lasts that was given once."""
+MAX_PUT_OFFS: Final = 9_000
+"""How often a pull is put off because its source is away, which spends no attempt: twice what KEPT_WAITING takes."""
+LONGEST_DOUBLING: Final = 16
+"""After so many attempts the wait is at its longest in any case, and two to their power still is a time."""
 
 
 class PullSource(StrEnum):
@@ -145,6 +149,11 @@ class Claimed:
         return f"Claimed({self.id})"
 
 
+def waits_too_long(*, asked_at: datetime, put_offs: int, now: datetime) -> bool:
+    """Say whether a pull that waits for its source is given up."""
+    return put_offs >= MAX_PUT_OFFS or now - asked_at >= KEPT_WAITING
+
+
 def scope_of(source: PullSource) -> str:
     """Return what the firm is asked for on the office's consent page: everything that the source has."""
     return " ".join(SCOPE_WORDS.get(item, item) for item in ITEMS_OF[source])
@@ -159,7 +168,7 @@ def months_asked(today: date) -> tuple[date, date]:
 
 def wait_before(attempt: int, asked: timedelta | None) -> timedelta:
     """Return how long to wait before the next attempt: what the source asked, or doubling from two seconds."""
-    own = timedelta(seconds=2**attempt)
+    own = timedelta(seconds=2 ** min(attempt, LONGEST_DOUBLING))
     return min(max(own, asked or own), LONGEST_WAIT)
 
 

@@ -110,7 +110,10 @@ _OF_TROUBLE: Final[Mapping[Trouble, tuple[str, str]]] = {
 
 @dataclass(frozen=True)
 class SubscriptionView:
-    """A firm's place on the list, as the firm sees it; `listed_from` is the day of the first file it is in."""
+    """A firm's place on the list, as the firm sees it; `listed_from` is the day of the first file it is in.
+
+    `rests_on` is the day whose list leaves it out for once, so that the file after it brings the whole history anew.
+    """
 
     id: UUID
     firm_id: UUID
@@ -118,7 +121,13 @@ class SubscriptionView:
     reason: SubscriptionEnd | None
     asked_at: datetime
     listed_from: date | None
+    rests_on: date | None
     ended_at: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether it is on the list, or will be."""
+        return self.state in OPEN_STATES
 
     def sentence(self, language: str) -> str:
         """Return how it stands in one sentence, in ``"zh"`` or ``"en"``."""

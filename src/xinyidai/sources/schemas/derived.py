@@ -2,6 +2,7 @@
 
 from base64 import b64decode, b64encode
 from datetime import date, datetime
+from hashlib import sha256
 from typing import Annotated
 from uuid import UUID
 
@@ -38,6 +39,7 @@ _KEY: JsonDict = {
     "id": "01976f2c-9999-7c55-9a53-0c7d0a5f2b11",
     "provider_id": "01976f2c-2222-7c55-9a53-0c7d0a5f2b11",
     "public_key": _PUBLIC,
+    "fingerprint": sha256(b64decode(_PUBLIC)).hexdigest(),
     "valid_from_at": "2025-06-16T04:00:00Z",
     "valid_until": "2026-06-16T04:00:00Z",
     "state": "in_use",
@@ -192,6 +194,7 @@ class ProviderKeyOut(BaseModel):
     id: UUID
     provider_id: UUID
     public_key: str
+    fingerprint: str = Field(description="SHA-256 of the key's 32 bytes, in hex")
     valid_from_at: datetime
     valid_until: datetime
     state: KeyState
@@ -206,6 +209,7 @@ class ProviderKeyOut(BaseModel):
             id=key.id,
             provider_id=key.provider_id,
             public_key=b64encode(key.public_key).decode(),
+            fingerprint=key.fingerprint,
             valid_from_at=key.valid_from_at,
             valid_until=key.valid_until,
             state=key.state,

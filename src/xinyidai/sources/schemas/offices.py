@@ -24,6 +24,7 @@ _SUBSCRIPTION: JsonDict = {
     "reason": None,
     "asked_at": "2025-06-16T04:00:00Z",
     "listed_from": "2025-06-17",
+    "rests_on": None,
     "ended_at": None,
     "said_zh": "已在名单上，自所示日期起每日接收数据",
     "said_en": "On the list; data come daily from the day shown on",
@@ -73,6 +74,9 @@ class SubscriptionOut(BaseModel):
     reason: SubscriptionEnd | None
     asked_at: datetime
     listed_from: date | None = Field(description="Day of the first file that the firm is in")
+    rests_on: date | None = Field(
+        description="Day whose list leaves the firm out for once, so that its history comes anew after a lost file"
+    )
     ended_at: datetime | None
     said_zh: str = Field(description="How it stands, in Chinese")
     said_en: str = Field(description="How it stands, in English")
@@ -86,6 +90,7 @@ class SubscriptionOut(BaseModel):
             reason=view.reason,
             asked_at=view.asked_at,
             listed_from=view.listed_from,
+            rests_on=view.rests_on,
             ended_at=view.ended_at,
             said_zh=view.sentence("zh"),
             said_en=view.sentence("en"),

@@ -1,11 +1,11 @@
 """The verbs of the room: take a delivery in, seal facts, verify them."""
 
-from xinyidai.sources.service.breaking import note_answer, note_failure
+from xinyidai.sources.service.breaking import note_answer, note_busy, note_failure
 from xinyidai.sources.service.court_jobs import poll_courts, pulls_not_called_back
 from xinyidai.sources.service.deriving import receive_statement
 from xinyidai.sources.service.keys import approve_key, propose_key, retire_key
 from xinyidai.sources.service.passing import Provider, pass_question
-from xinyidai.sources.service.pull_steps import finish_pull, leave_part, note_page, refuse_part, store_part
+from xinyidai.sources.service.pull_steps import PageRead, finish_pull, leave_part, note_page, refuse_part, store_part
 from xinyidai.sources.service.pulling import (
     abandon_pulls,
     ask_pull,
@@ -32,6 +32,7 @@ from xinyidai.sources.service.sealing import seal_facts, unsealed_deliveries, ve
 __all__ = [
     "SCOPE",
     "Judged",
+    "PageRead",
     "Provider",
     "PurgeReport",
     "abandon_pulls",
@@ -46,6 +47,7 @@ __all__ = [
     "leave_part",
     "look_ahead",
     "note_answer",
+    "note_busy",
     "note_failure",
     "note_page",
     "pass_question",

@@ -44,6 +44,21 @@ async def note_answer(session: AsyncSession, source: PullSource) -> None:
     await _write(session, locked, breaker_view(locked).succeeded(wall_at=wall))
 
 
+async def note_busy(session: AsyncSession, source: PullSource) -> None:
+    """Write down that the source asked for patience. Locks the breaker unless it is closed: then nothing changes."""
+    row = await session.get(SourceBreaker, source.value, populate_existing=True)
+    if row is None or row.state == BreakerState.CLOSED:
+        return
+    locked = await _locked(session, source)
+    await _write(session, locked, breaker_view(locked).busy(wall_at=wall_now()))
+
+
+async def is_away(session: AsyncSession, source: PullSource) -> bool:
+    """Say whether the source's breaker is not closed: then what failed last was the source's fault."""
+    row = await session.get(SourceBreaker, source.value, populate_existing=True)
+    return row is not None and row.state != BreakerState.CLOSED
+
+
 async def note_failure(session: AsyncSession, source: PullSource, reason: PullReason) -> bool:
     """Write down that a call failed and why; say whether calls have to stop now. Locks the breaker."""
     locked = await _locked(session, source)

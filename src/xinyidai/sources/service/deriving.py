@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
@@ -159,8 +159,11 @@ async def _requires_new(session: AsyncSession, statement: Statement, firm_id: UU
             func.bool_or(col(DerivedValue.provider_id) != statement.provider_id),
         )
         .where(col(DerivedValue.firm_id) == firm_id, col(DerivedValue.item_code) == statement.item_code)
-        .where(col(DerivedValue.indicator).in_({one.indicator for one in statement.values}))
-        .where(col(DerivedValue.as_of_on).in_({one.as_of_on for one in statement.values}))
+        .where(
+            tuple_(col(DerivedValue.indicator), col(DerivedValue.as_of_on)).in_(
+                [(one.indicator, one.as_of_on) for one in statement.values]
+            )
+        )
     )
     newest_at, is_of_another = (await session.execute(standing)).one()
     if is_of_another:

@@ -115,19 +115,17 @@ def is_open(part: PullPart) -> bool:
 async def may_go_on(
     session: AsyncSession, row: Pull, parts: Sequence[PullPart], item_code: str | None, *, now: datetime
 ) -> Going:
-    """Look at the firm's consent: an item without it is refused, a pull without any is ended."""
+    """Look at the firm's consent: items without it are refused, a pull without any is ended."""
     asked = [part.item_code for part in parts if part.reason not in UNASKED]
     lacking = await without_consent(session, row.firm_id, asked, now=now)
     if lacking.is_all:
         await end(session, row, PartState.REFUSED, PullReason.CONSENT_TAKEN_BACK, now=now)
         return Going.PULL_OVER
-    if item_code not in lacking.items:
-        return Going.ON
     for part in parts:
-        if part.item_code == item_code and is_open(part):
+        if part.item_code in lacking.items and is_open(part):
             end_part(part, PartState.REFUSED, PullReason.CONSENT_TAKEN_BACK, now=now)
     await session.flush()
-    return Going.ITEM_OVER
+    return Going.ITEM_OVER if item_code in lacking.items else Going.ON
 
 
 def end_part(part: PullPart, state: PartState, reason: PullReason | None, *, now: datetime) -> None:

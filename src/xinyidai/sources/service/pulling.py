@@ -41,7 +41,6 @@ from xinyidai.sources.rules.pulls import (
     LEASE,
     MAX_ATTEMPTS,
     MAX_CODE,
-    MAX_PUT_OFFS,
     OPEN_STATES,
     Claimed,
     Going,
@@ -52,8 +51,9 @@ from xinyidai.sources.rules.pulls import (
     SourceNotConnected,
     months_asked,
     wait_before,
+    waits_too_long,
 )
-from xinyidai.sources.service.breaking import admit
+from xinyidai.sources.service.breaking import admit, is_away
 from xinyidai.sources.service.connecting import connection_to
 from xinyidai.sources.service.pull_life import (
     askable,
@@ -81,7 +81,9 @@ async def ask_pull(
     """Let a source be asked for all that it has of the viewer's firm, with the permission that the firm gave there.
 
     `consent_code` is the source's code or number for it; the same one again answers with the same pull. It is kept
-    encrypted until it is used. Items without the firm's consent to the platform are not asked for, and say so.
+    encrypted until it is used. Items without the firm's consent to the platform are not asked for, and say so. While a
+    pull waits for a source that is away and has not yet used its code, a newer code takes the place of that one, which
+    may have run out meanwhile.
 
     Raises
     ------
@@ -118,7 +120,7 @@ async def ask_pull(
         if row.code_digest == digest:
             return pull_view(row, tuple((await parts_told(session, [row.id]))[row.id]))
     if rows:
-        raise PullUnderWay
+        return await _renewed(session, viewer, rows[0].id, code, allowed.refused, now=now)
     first, last = months_asked(business_date(now))
     row = Pull(
         firm_id=firm_id,
@@ -138,6 +140,27 @@ async def ask_pull(
     await write_down(session, viewer, row, "sources.pull_asked", now=now)
     await outbox.announce(session, PullAsked(row.id, firm_id, source.value), occurred_at=now)
     return pull_view(row, tuple(map(part_view, parts)))
+
+
+async def _renewed(
+    session: AsyncSession, viewer: Viewer, pull_id: UUID, code: str, refused: Mapping[str, PullReason], *, now: datetime
+) -> PullView:
+    """Let a pull that was put off with its code unused go on with a newer one; of such a pull nothing was read yet."""
+    row = await locked(session, pull_id)
+    if row.state != PullState.PENDING or row.reason is None or row.sealed_code is None:
+        raise PullUnderWay
+    row.code_digest = hashlib.sha256(code.encode()).digest()
+    row.sealed_code = _cipher().seal(code.encode(), bound_to=row.id.bytes)
+    row.asked_by, row.asked_at = viewer.principal_id, now
+    row.months_from, row.months_to = months_asked(business_date(now))
+    row.attempts = 0
+    for part in await parts_of(session, row):
+        part.state, part.reason, part.ended_at = PartState.WAITING.value, row.reason, None
+        if part.item_code in refused:
+            end_part(part, PartState.REFUSED, refused[part.item_code], now=now)
+    await session.flush()
+    await write_down(session, viewer, row, "sources.pull_asked", now=now)
+    return pull_view(row, tuple((await parts_told(session, [row.id]))[row.id]))
 
 
 def _parts_for(row: Pull, refused: Mapping[str, PullReason], *, now: datetime) -> list[PullPart]:
@@ -170,7 +193,7 @@ async def claim_pull(session: AsyncSession, pull_id: UUID, *, now: datetime) -> 
         return None
     wait = await admit(session, PullSource(row.source))
     if wait is not None:
-        return await _wait_for_source(session, row, wait, now=now)
+        return await _wait_for_source(session, row, wait, PullReason.SOURCE_AWAY, now=now)
     row.state, row.reason = PullState.RUNNING.value, None
     row.attempts += 1
     row.leased_until, row.retries_at, row.touched_at = wall + LEASE, None, wall
@@ -214,20 +237,29 @@ async def keep_access(
 async def put_off(
     session: AsyncSession, pull_id: UUID, reason: PullReason, *, retry_after: timedelta | None, now: datetime
 ) -> timedelta | None:
-    """Give the pull back for another attempt and return in how long; None when that was the last: it has ended."""
+    """Give the pull back for another attempt and return in how long; None when that was the last: it has ended.
+
+    Patience that the source asks for spends no attempt, and while the source is away for everybody none is the last.
+    """
     row = await running(session, pull_id)
-    if row.attempts >= MAX_ATTEMPTS:
-        await end(session, row, PartState.FAILED, reason, now=now)
-        return None
-    wait = wait_before(row.attempts, retry_after)
-    await _lay_aside(session, row, reason, wait)
-    return wait
+    wait = wait_before(row.attempts + row.put_offs, retry_after)
+    if reason is PullReason.QUOTA:
+        row.attempts -= 1
+        return await _wait_for_source(session, row, wait, reason, now=now)
+    if row.attempts < MAX_ATTEMPTS:
+        await _lay_aside(session, row, reason, wait)
+        return wait
+    if await is_away(session, PullSource(row.source)):
+        row.attempts = 0
+        return await _wait_for_source(session, row, wait, PullReason.SOURCE_AWAY, now=now)
+    await end(session, row, PartState.FAILED, reason, now=now)
+    return None
 
 
 async def await_answer(session: AsyncSession, pull_id: UUID, *, now: datetime) -> None:
     """Lay a pull aside that its source works on, for a call back or the clock to wake; no attempt is spent."""
     row = await running(session, pull_id)
-    if row.put_offs >= MAX_PUT_OFFS:
+    if waits_too_long(asked_at=row.asked_at, put_offs=row.put_offs, now=now):
         await end(session, row, PartState.FAILED, PullReason.ABANDONED, now=now)
         return
     row.put_offs += 1
@@ -283,16 +315,19 @@ async def _lay_aside(session: AsyncSession, row: Pull, reason: PullReason, wait:
     await session.flush()
 
 
-async def _wait_for_source(session: AsyncSession, row: Pull, wait: timedelta, *, now: datetime) -> timedelta | None:
+async def _wait_for_source(
+    session: AsyncSession, row: Pull, wait: timedelta, reason: PullReason, *, now: datetime
+) -> timedelta | None:
     """Put a pull off while its source is away: no attempt is spent, but this ends too."""
-    if row.put_offs >= MAX_PUT_OFFS:
-        await end(session, row, PartState.FAILED, PullReason.SOURCE_AWAY, now=now)
-        return None
-    row.put_offs += 1
     for part in await parts_of(session, row):
         if is_open(part):
-            part.reason = PullReason.SOURCE_AWAY.value
-    await _lay_aside(session, row, PullReason.SOURCE_AWAY, wait)
+            part.reason = reason.value
+    if waits_too_long(asked_at=row.asked_at, put_offs=row.put_offs, now=now):
+        await session.flush()
+        await end(session, row, PartState.FAILED, reason, now=now)
+        return None
+    row.put_offs += 1
+    await _lay_aside(session, row, reason, wait)
     return wait
 
 

@@ -22,11 +22,11 @@ from xinyidai.consents import queries as consents
 from xinyidai.consents.rules import Purpose
 from xinyidai.foundation import outbox
 from xinyidai.foundation.clock import business_date
-from xinyidai.foundation.database import driver, try_lock_key, type_of_moment
+from xinyidai.foundation.database import driver, set_local, try_lock_key, type_of_moment
 from xinyidai.foundation.timetable import Moment
 from xinyidai.parties import queries as parties
 from xinyidai.parties.rules import PartyId
-from xinyidai.sources.events import FactsPurged
+from xinyidai.sources.events import FactsPurged, PurgeGoesOn
 from xinyidai.sources.models import Delivery, RejectedRow
 from xinyidai.sources.queries import purged as reads
 from xinyidai.sources.rules.keeping import Held, Hold, ItemTerms, Keeping, KeptFor, PurgeReason, keeping, spared
@@ -34,6 +34,8 @@ from xinyidai.sources.rules.keeping import Held, Hold, ItemTerms, Keeping, KeptF
 MAX_FACTS_A_BATCH: Final = 20_000
 MAX_FIRMS_A_BATCH: Final = 500
 LINES_A_STONE: Final = 5_000
+_TIME_OUT: Final = "10min"
+"""The look goes over every consent that ever ended."""
 ABOVE: Final = frozenset({KeptFor.LOAN, KeptFor.DISPUTE})
 """What only rooms above know of; without either of them nothing is purged."""
 
@@ -144,30 +146,39 @@ async def item_terms(
 
 async def look_ahead(session: AsyncSession, *, now: datetime) -> list[Judged]:
     """Judge the firms that a batch would look at, and delete nothing; needs platform scope and the worker's role."""
-    firms, items = await _past_keeping(session, now=now)
+    firms, items, _ = await _past_keeping(session, after=None, now=now)
     return [one for one in await judge(session, firms, now=now) if one.held.item_code in items]
 
 
-async def _past_keeping(session: AsyncSession, *, now: datetime) -> tuple[list[UUID], list[str]]:
+async def _past_keeping(
+    session: AsyncSession, *, after: UUID | None, now: datetime
+) -> tuple[list[UUID], list[str], bool]:
+    """Return the next firms of whom something may go, by id, their items, and whether there are more."""
     past = func.sources.past_keeping(type_coerce(now, type_of_moment)).table_valued("firm_id", "item_code")
     rows = (await session.execute(select(past.c.firm_id, past.c.item_code))).all()
-    # Those of whom something is held come last, so that a long loan keeps nobody else's facts from going.
-    found = sorted({row.firm_id for row in rows})
-    holding = {one.firm_id for one in await _holds(session, found)}
-    firms = sorted(found, key=lambda firm_id: (firm_id in holding, firm_id))[:MAX_FIRMS_A_BATCH]
+    found = sorted({row.firm_id for row in rows if after is None or row.firm_id > after})
+    firms = found[:MAX_FIRMS_A_BATCH]
     looked_at = set(firms)
-    return firms, sorted({row.item_code for row in rows if row.firm_id in looked_at})
+    return firms, sorted({row.item_code for row in rows if row.firm_id in looked_at}), len(found) > len(firms)
 
 
-async def purge_due(session: AsyncSession, *, now: datetime) -> PurgeReport:
+async def purge_due(session: AsyncSession, *, after: UUID | None = None, now: datetime) -> PurgeReport:
     """Purge one batch of what may not be kept any more: at most MAX_FACTS_A_BATCH facts of MAX_FIRMS_A_BATCH firms.
 
-    Needs platform scope and the worker's role. One audit row a batch, one event a firm.
+    Firms are gone through by id, from `after` on, so that who lawfully keeps theirs holds up nobody else. Where a bound
+    ended the batch, an event wakes the next. Needs platform scope and the worker's role. One audit row a batch, one
+    event a firm.
     """
-    firms, items = await _past_keeping(session, now=now)
+    await set_local(session, "statement_timeout", _TIME_OUT)
+    firms, items, has_others = await _past_keeping(session, after=after, now=now)
     report = await purge(session, firms, items, reason=PurgeReason.LIFE_OVER, now=now)
     aside = await _purge_old_aside(session, now=now)
-    return PurgeReport(report.facts, report.aside + aside, report.firms, report.stays, report.is_more)
+    is_same_again = report.is_more or aside == MAX_FACTS_A_BATCH
+    if is_same_again or has_others:
+        begins = after if is_same_again else firms[-1]
+        await outbox.announce(session, PurgeGoesOn("" if begins is None else str(begins)), occurred_at=now)
+    is_more = is_same_again or has_others
+    return PurgeReport(report.facts, report.aside + aside, report.firms, report.stays, is_more)
 
 
 async def purge(

@@ -51,7 +51,7 @@ from xinyidai.sources.rules.layouts import Layout
 from xinyidai.sources.rules.records.checking import layout_of
 from xinyidai.sources.rules.records.kinds import KINDS
 from xinyidai.sources.service import record_storing, storing
-from xinyidai.sources.service.files import INVOICES, Chunk, Source, open_csv, open_file, open_rows
+from xinyidai.sources.service.files import INVOICES, Chunk, Source, apart, open_csv, open_file, open_rows
 from xinyidai.sources.service.loading import Load, check_consents_once_more, take_in
 from xinyidai.sources.service.record_loading import take_in_records
 
@@ -115,13 +115,20 @@ async def receive_rows(
     rows: Sequence[Mapping[str, str | None]],
     *,
     kind: DeliveryKind = DeliveryKind.VAT_INVOICE,
+    occasion: str | None = None,
     now: datetime,
 ) -> DeliveryReport:
-    """Take in rows of text fields in the caller's transaction; see `receive_file`."""
+    """Take in rows of text fields in the caller's transaction; see `receive_file`.
+
+    Parameters
+    ----------
+    occasion : str, optional
+        What the rows answer, for example a case: on another occasion the same rows are news again.
+    """
     _requires_sender(viewer)
-    return await receive_source(
-        session, viewer, open_rows(rows, layout_for(kind)), kind=kind, expected_rows=None, now=now
-    )
+    source = open_rows(rows, layout_for(kind))
+    told = source if occasion is None else apart(source, occasion)
+    return await receive_source(session, viewer, told, kind=kind, expected_rows=None, now=now)
 
 
 def _requires_sender(viewer: Viewer) -> None:

@@ -24,14 +24,15 @@ def unsealed_deliveries(_at: Moment) -> Select[int]:
     return select(col(Delivery.no)).where(col(Delivery.loaded) > 0, ~func.sources.is_sealed(col(Delivery.no)))
 
 
-async def seal_facts(session: AsyncSession, *, now: datetime) -> int:
-    """Seal every delivery that is not sealed yet; return how many facts. One sealer at a time.
+async def seal_facts(session: AsyncSession, *, delivery_no: int | None = None, now: datetime) -> int:
+    """Seal every delivery that is not sealed yet, or the one; return how many facts. One sealer at a time.
 
     A delivery whose facts are not as many as were loaded is left open, for verify to name.
     """
     await lock_key(session, "sources:seal_facts")
     await set_local(session, "statement_timeout", _TIME_OUT)
-    unsealed = unsealed_deliveries(moment_of(now)).subquery()
+    asked = unsealed_deliveries(moment_of(now))
+    unsealed = (asked if delivery_no is None else asked.where(col(Delivery.no) == delivery_no)).subquery()
     sealed = select(func.coalesce(func.sum(func.sources.seal_delivery(unsealed.c.no, now)), 0))
     return int((await session.execute(sealed)).scalar_one())
 

@@ -47,6 +47,7 @@ from xinyidai.sources.rules.subscriptions import (
     Trouble,
     wait_before,
 )
+from xinyidai.sources.service.connecting import benefits_connection
 from xinyidai.sources.service.receiving import SCOPE
 
 _OPEN = [state.value for state in OPEN_STATES]
@@ -68,8 +69,7 @@ async def subscribe(session: AsyncSession, viewer: Viewer, reference: str, *, no
         The firm has consented to neither item.
     """
     _requires_firm(viewer)
-    known = settings()
-    if known.city_url is None or known.benefits_client_id is None or known.benefits_public_key is None:
+    if benefits_connection(settings()) is None:
         raise SourceNotConnected
     number = reference.strip()
     if not 0 < len(number) <= MAX_REFERENCE or not number.isascii():
@@ -91,6 +91,12 @@ async def subscribe(session: AsyncSession, viewer: Viewer, reference: str, *, no
     await session.flush()
     await _write_down(session, viewer, "sources.subscribed", [firm_id], str(row.id), now=now)
     return subscription_view(row)
+
+
+async def consented_items(session: AsyncSession, viewer: Viewer, *, now: datetime) -> tuple[str, ...]:
+    """Return the items of the daily files that the viewer's firm lets the platform use now."""
+    allowed = await _consenting_by_item(session, [viewer.organisation_id], now=now)
+    return tuple(item for item in ITEMS if allowed[item])
 
 
 async def unsubscribe(session: AsyncSession, viewer: Viewer, *, now: datetime) -> SubscriptionView:
@@ -215,10 +221,15 @@ async def codes_subscribed(session: AsyncSession, item_code: str, *, now: dateti
 
 
 async def _consenting(session: AsyncSession, firm_ids: Sequence[UUID], *, now: datetime) -> set[UUID]:
-    by_item = await consents.subjects_by_item(
+    return set().union(*(await _consenting_by_item(session, firm_ids, now=now)).values())
+
+
+async def _consenting_by_item(
+    session: AsyncSession, firm_ids: Sequence[UUID], *, now: datetime
+) -> dict[str, set[UUID]]:
+    return await consents.subjects_by_item(
         session, firm_ids, purpose=Purpose.PRE_LOAN, item_codes=ITEMS, receiver_id=PLATFORM_ID, now=now
     )
-    return set().union(*by_item.values())
 
 
 def _to_tell() -> Select[Subscription]:

@@ -76,10 +76,10 @@ _OF_FAULT: Final = {
 async def seal_delivery(session: AsyncSession, envelope: Envelope) -> None:
     """Seal what was just loaded; sealing twice finds nothing left to do."""
     await act_as_platform(session, now=envelope.delivered_at)
-    await service.seal_facts(session, now=envelope.delivered_at)
+    await service.seal_facts(session, delivery_no=int(envelope.body["delivery_no"]), now=envelope.delivered_at)
 
 
-@every(Rhythm.HOUR, name="sources.seal_facts", finds=service.unsealed_deliveries)
+@every(Rhythm.HOUR, name="sources.seal_facts", finds=service.unsealed_deliveries, comes_last=True)
 async def seal_what_is_left(session: AsyncSession, now: datetime) -> None:
     """Seal deliveries whose event was lost or whose sealing failed."""
     await act_as_platform(session, now=now)
@@ -185,7 +185,7 @@ class _Work:
                 raise
             except (SourceUnavailable, AnswerStale) as error:
                 going, trouble = Going.ON, error
-                await self._leave(item, _reason_of(error))
+                await self._leave(item, error)
             if going is Going.PULL_OVER:
                 await self._give_back(secret)
                 return
@@ -210,31 +210,22 @@ class _Work:
     async def _item(self, secret: str, item: str) -> Going:
         rows: list[Row] = []
         covers: list[date] = []
-        pages, before = 1, None
+        before: Sequence[Row] | None = None
         for number in range(1, MAX_PAGES + 1):
-            if number > pages:
-                break
             page = await self._called(self._page(secret, item, number))
             if page.rows and page.rows == before:
                 raise await self._failed(SourceRepeats(self.claimed.source, "a page came twice"))
-            rows, before, pages = [*rows, *page.rows], page.rows, page.pages
+            rows, before = [*rows, *page.rows], page.rows
             covers += [month for month in (page.covers_from, page.covers_to) if month is not None]
+            read = service.PageRead(number, page.pages, min(covers, default=None), max(covers, default=None))
             async with in_transaction(self.sessions) as session:
                 await act_as_platform(session, now=self.clock.now())
-                going = await service.note_page(
-                    session,
-                    self.claimed.id,
-                    item,
-                    done=number,
-                    pages=pages,
-                    covers=(min(covers, default=None), max(covers, default=None)),
-                    now=self.clock.now(),
-                )
+                if number >= page.pages:
+                    return await service.store_part(session, self.claimed.id, item, read, rows, now=self.clock.now())
+                going = await service.note_page(session, self.claimed.id, item, read, now=self.clock.now())
             if going is not Going.ON:
                 return going
-        async with in_transaction(self.sessions) as session:
-            await act_as_platform(session, now=self.clock.now())
-            return await service.store_part(session, self.claimed.id, item, rows, now=self.clock.now())
+        raise await self._failed(SourceChanged(self.claimed.source, "more pages than an answer may have"))
 
     async def _page(self, secret: str, item: str, number: int) -> Page:
         return await self.source.page(
@@ -250,7 +241,11 @@ class _Work:
         """Return a call's answer, and tell the source's breaker of one that failed, or that refused and so is there."""
         try:
             return await call
-        except (SourceBusy, SourceDenied, SourcePending):
+        except SourceBusy:
+            async with in_transaction(self.sessions) as session:
+                await service.note_busy(session, self.claimed.source)
+            raise
+        except (SourceDenied, SourcePending):
             async with in_transaction(self.sessions) as session:
                 await service.note_answer(session, self.claimed.source)
             raise
@@ -267,10 +262,12 @@ class _Work:
             await act_as_platform(session, now=self.clock.now())
             return await service.refuse_part(session, self.claimed.id, item, reason, now=self.clock.now())
 
-    async def _leave(self, item: str, reason: PullReason) -> None:
+    async def _leave(self, item: str, error: Exception) -> None:
         async with in_transaction(self.sessions) as session:
             await act_as_platform(session, now=self.clock.now())
-            await service.leave_part(session, self.claimed.id, item, reason)
+            await service.leave_part(
+                session, self.claimed.id, item, _reason_of(error), has_answered=isinstance(error, AnswerStale)
+            )
 
     async def deny(self, reason: PullReason) -> None:
         """End the pull: the source refuses for good."""

@@ -1,6 +1,5 @@
 """What fetches from offices that answer by files: a list goes out each day, then the files of the days come in."""
 
-from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -24,6 +23,7 @@ from xinyidai.sources.rules.offices import AnswerRefused
 from xinyidai.sources.rules.offices.day_files import FILES, FileEntry, rows_kept
 from xinyidai.sources.rules.subscriptions import Trouble
 from xinyidai.sources.service import day_files, subscribing
+from xinyidai.sources.service.connecting import benefits_connection
 
 File = tuple[date, str]
 
@@ -44,17 +44,10 @@ async def day_files_due(sessions: Sessions, clock: BusinessClock, _envelope: Env
 @cache
 def benefits() -> Benefits:
     """Return this process's client of the office, whose connections are kept."""
-    known = settings()
-    if known.city_url is None or known.benefits_client_id is None or known.benefits_client_secret is None:
-        raise SourceUnavailable("benefits", "not connected")
-    if known.benefits_public_key is None:
-        raise SourceUnavailable("benefits", "no key is pinned")
-    return Benefits(
-        known.city_url,
-        known.benefits_client_id,
-        known.benefits_client_secret.get_secret_value(),
-        b64decode(known.benefits_public_key),
-    )
+    known = benefits_connection(settings())
+    if known is None:
+        raise SourceUnavailable("benefits", "not connected, or no key is pinned")
+    return Benefits(known.url, known.client_id, known.client_secret, known.public_key)
 
 
 async def fetch_day_files(sessions: Sessions, clock: BusinessClock, office: Benefits) -> None:
